@@ -1,3 +1,21 @@
 //! Control plane: sessions, statements, queries, membership, and the Flight SQL door.
 
+mod auth;
+mod cluster;
+mod coordinator;
+mod door;
+mod names;
 pub mod flight_sql;
+mod plan;
+mod query;
+mod session;
+mod statement;
+mod system;
+mod tables;
+
+pub use auth::{create_first_admin, hash_password};
+pub use cluster::{ExecutorInfo, ExecutorState, Membership};
+pub use coordinator::{Coordinator, CoordinatorParts};
+pub use door::Door;
+pub use query::{LocalExecutor, QueryRecord, QueryRegistry, QueryState, QueryView};
+pub use session::{Outcome, PreparedStatement, Session, SessionUser};

@@ -2,6 +2,11 @@
 //!
 //! Depends on nothing of ours; opens no sockets and reads no clocks.
 
+pub mod cluster;
 pub mod error;
+pub mod names;
+pub mod session;
+pub mod settings;
+pub mod sql;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,22 @@
+//! The harness of the tests that cross a crate boundary: real `waterbuck` processes on free ports
+//! with directories of their own, a Flight SQL client, and signals to freeze or kill a process.
+//!
+//! Nothing here waits for time to pass: every wait is for a condition and has a deadline, so a
+//! slow machine makes a test slower, not wrong. Everything started is stopped when its value is
+//! dropped, a failed test included.
+
+mod answer;
+mod client;
+mod cluster;
+mod fixtures;
+mod process;
+mod slt;
+mod wait;
+
+pub use answer::Answer;
+pub use client::{Client, ClientError, Running};
+pub use cluster::{Cluster, Options, PASSWORD};
+pub use fixtures::{lineorder_batch, write_csv, write_parquet};
+pub use process::{Process, Signal, waterbuck_binary};
+pub use slt::{Mode, run_sql_file, sql_files};
+pub use wait::{until, within};

@@ -1,0 +1,32 @@
+//! The Flight SQL door: the only module that knows the client protocol.
+
+mod actions;
+mod backend;
+mod client;
+mod coalesce;
+mod config;
+mod door;
+mod encode;
+mod login;
+mod messages;
+mod metadata;
+mod pattern;
+mod put;
+mod results;
+mod sql_info;
+mod statement;
+mod status;
+mod token;
+mod type_info;
+mod wire;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use backend::{
+    Backend, Execution, FlightSession, OptionValue, Prepared, SchemaInfo, StatementInput,
+    TableInfo,
+};
+pub use config::FlightConfig;
+pub use door::{service, transport};

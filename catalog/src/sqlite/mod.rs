@@ -1,0 +1,28 @@
+//! The catalog in one SQLite file.
+
+mod cache;
+mod columns;
+mod commit;
+mod conflict;
+mod create;
+mod database;
+mod ddl;
+mod drop;
+mod fault;
+mod files;
+mod insert_files;
+mod open;
+mod read;
+mod rename;
+mod schemas;
+mod secrets;
+mod settings;
+mod statistics;
+mod store;
+mod table_stats;
+mod users;
+
+#[cfg(test)]
+mod tests;
+
+pub use open::open_sqlite;

@@ -1,0 +1,350 @@
+//! The command line of `waterbuck`: every subcommand and flag, as clap reads them.
+//!
+//! Flags that are also configuration ([`ConfigFlags`]) are optional here: a flag left out says
+//! nothing, and [`crate::config::load`] fills it from the environment, the file or the default.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::output::Format;
+use crate::shell::ServerUrl;
+
+/// Distributed SQL over files, tables and live streams.
+#[derive(Debug, Parser)]
+#[command(name = "waterbuck", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    sql: SqlArgs,
+}
+
+impl Cli {
+    /// The command to run: without a subcommand it is the shell, with the flags given.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or(Command::Sql(self.sql))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything in one process: coordinator, executors, catalog and web page
+    Server(ServeArgs),
+    /// Run a coordinator: plans queries and hands their tasks to executors
+    Coordinator(ServeArgs),
+    /// Run an executor: registers with the coordinators and runs tasks
+    Executor(ServeArgs),
+    /// Open the SQL shell, on a server or on an engine in this process
+    Sql(SqlArgs),
+    /// Make sample data, start a small cluster on this machine and show a tour of queries
+    Demo(DemoArgs),
+    /// Measure a cluster on this machine and compare it with other engines
+    Bench(BenchArgs),
+    /// One engine under measurement, driven through standard input and output
+    #[command(name = "bench-peer", hide = true)]
+    BenchPeer(BenchPeerArgs),
+}
+
+/// The flags of configuration settings. The same names, with `WATERBUCK_` in front and `_` for
+/// `-`, are environment variables; as they stand they are keys of the TOML file.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Configuration")]
+pub struct ConfigFlags {
+    /// TOML file of settings [default: ./waterbuck.toml if present]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Directory of the catalog and of managed tables
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Memory for queries, as bytes (8GiB) or as a share of the machine or cgroup (70%)
+    #[arg(long, value_name = "SIZE")]
+    pub memory_limit: Option<String>,
+
+    /// Directory for data that queries spill [default: spill in the data directory]
+    #[arg(long, value_name = "DIR")]
+    pub spill_dir: Option<PathBuf>,
+
+    /// Most bytes that queries may spill, such as 100GiB [default: what the disk has]
+    #[arg(long, value_name = "SIZE")]
+    pub spill_limit: Option<String>,
+
+    /// What to log to standard error: a level, or levels by module (info,waterbuck=debug)
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+/// The flags of the three processes that listen.
+#[derive(Debug, Default, Clone, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub config: ConfigFlags,
+
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    pub host: Option<String>,
+
+    /// Port for Arrow Flight SQL and the cluster's own traffic, 0 picks a free one
+    /// [default: 32010, an executor's 32011]
+    #[arg(long, value_name = "PORT")]
+    pub flight_port: Option<u16>,
+
+    /// Port for the web page, REST and metrics, 0 picks a free one
+    /// [default: 32080, an executor's 32081]
+    #[arg(long, value_name = "PORT")]
+    pub web_port: Option<u16>,
+
+    /// Address at which other processes reach this one, HOST or HOST:PORT [default: --host]
+    #[arg(long, value_name = "ADDRESS")]
+    pub advertise_address: Option<String>,
+
+    /// Executor only: the coordinators to register with, several separated by commas
+    /// [default: grpc://127.0.0.1:32010]
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub coordinator: Vec<String>,
+
+    /// Secret that coordinators and executors of one cluster share
+    #[arg(long, value_name = "TOKEN")]
+    pub cluster_token: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SqlArgs {
+    /// Server to connect to, grpc://user:password@host:port or grpc+tls://…; without one the
+    /// engine runs in this process. A password left out is read from WATERBUCK_PASSWORD
+    #[arg(value_name = "URL")]
+    pub url: Option<ServerUrl>,
+
+    /// Run these statements and leave; may be given several times
+    #[arg(short = 'e', long = "execute", value_name = "SQL")]
+    pub execute: Vec<String>,
+
+    /// Run the statements of a file and leave, `-` reads standard input; may be given several
+    /// times, and runs after every -e
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub file: Vec<PathBuf>,
+
+    /// How results are written [default: table]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<Format>,
+
+    /// Go on with the next statement after one has failed
+    #[arg(long)]
+    pub continue_on_error: bool,
+
+    /// Certificate authority (PEM) to trust instead of the system's, for grpc+tls
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
+
+    /// File of the interactive shell's history [default: waterbuck/history in the user's state
+    /// directory]
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub config: ConfigFlags,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Scale factor of the data: 1 is about 1 GB as text
+    #[arg(long, default_value_t = 0.1, value_parser = positive)]
+    pub scale: f64,
+
+    /// Executor processes to start
+    #[arg(long, default_value_t = 2)]
+    pub executors: usize,
+
+    /// Stop the cluster and leave after the tour
+    #[arg(long)]
+    pub exit: bool,
+
+    /// Directory for the data and the catalog [default: ./waterbuck-demo]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    pub suite: BenchSuite,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum BenchSuite {
+    /// The 22 queries of TPC-H, their answers checked
+    Tpch(BenchTpchArgs),
+    /// Round trips of the smallest queries, and planning of a two-stage query
+    Latency(BenchLatencyArgs),
+    /// Rows per second of a large result, against a bare Arrow Flight server
+    Stream(BenchStreamArgs),
+    /// Planning over very many small files
+    Files(BenchFilesArgs),
+}
+
+/// The flags that every benchmark suite has.
+#[derive(Debug, Clone, Args)]
+pub struct BenchCommonArgs {
+    /// Executor processes beside a coordinator [default: one all-in-one server]
+    #[arg(long, value_name = "N")]
+    pub executors: Option<usize>,
+
+    /// How the report is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub format: ReportFormat,
+
+    /// Directory for generated data, kept for the next run [default: ./waterbuck-bench]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BenchTpchArgs {
+    /// Scale factor of the data: 1 is about 1 GB as text
+    #[arg(long, default_value_t = 1.0, value_parser = positive)]
+    pub scale: f64,
+
+    /// Numbers of the queries to run, such as 1,3,18 [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NUMBERS",
+          value_parser = clap::value_parser!(u8).range(1..=22))]
+    pub queries: Vec<u8>,
+
+    /// Timed runs of every query; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+
+    /// Engines to run on the same files in the same run, interleaved
+    #[arg(long, value_delimiter = ',', value_enum, value_name = "ENGINES")]
+    pub compare: Vec<Peer>,
+
+    /// Python that can import duckdb [default: WATERBUCK_BENCH_PYTHON, else python3]
+    #[arg(long, value_name = "FILE")]
+    pub python: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub common: BenchCommonArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BenchLatencyArgs {
+    /// Timed runs of every query
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+
+    #[command(flatten)]
+    pub common: BenchCommonArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BenchStreamArgs {
+    /// Rows of the result
+    #[arg(long, default_value_t = 10_000_000)]
+    pub rows: u64,
+
+    /// Timed runs; the median counts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+
+    #[command(flatten)]
+    pub common: BenchCommonArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BenchFilesArgs {
+    /// Files of the table
+    #[arg(long, default_value_t = 100_000)]
+    pub files: u32,
+
+    #[command(flatten)]
+    pub common: BenchCommonArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BenchPeerArgs {
+    /// Directory with one subdirectory of Parquet files for every table
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: PathBuf,
+}
+
+/// How a benchmark's report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Table,
+    Json,
+}
+
+/// An engine to compare with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Peer {
+    /// Plain DataFusion in one process
+    #[value(name = "datafusion")]
+    DataFusion,
+    /// DuckDB through its Python package
+    #[value(name = "duckdb")]
+    DuckDb,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("give a number above 0, such as 0.1".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &[&str]) -> Result<Command, clap::Error> {
+        Cli::try_parse_from([&["waterbuck"], line].concat()).map(Cli::into_command)
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_subcommand_is_the_shell() {
+        assert!(matches!(parse(&[]), Ok(Command::Sql(args)) if args.url.is_none()));
+        let Ok(Command::Sql(args)) = parse(&["grpc://ann:x@db:1", "-e", "SELECT 1"]) else {
+            panic!("the shell's flags work without its name");
+        };
+        assert_eq!(
+            args.url.map(|url| url.to_string()).as_deref(),
+            Some("grpc://ann@db:1")
+        );
+        assert_eq!(args.execute, ["SELECT 1"]);
+    }
+
+    #[test]
+    fn a_misspelt_subcommand_is_refused() {
+        let error = parse(&["sever"]).expect_err("not a URL").to_string();
+        assert!(error.contains("grpc://"), "{error}");
+    }
+
+    #[test]
+    fn lists_are_separated_by_commas() {
+        let line = [
+            "bench",
+            "tpch",
+            "--queries",
+            "1,3,18",
+            "--compare",
+            "datafusion,duckdb",
+        ];
+        let Ok(Command::Bench(BenchArgs {
+            suite: BenchSuite::Tpch(args),
+        })) = parse(&line)
+        else {
+            panic!("a suite");
+        };
+        assert_eq!(args.queries, [1, 3, 18]);
+        assert_eq!(args.compare, [Peer::DataFusion, Peer::DuckDb]);
+        assert!(parse(&["bench", "tpch", "--queries", "23"]).is_err());
+    }
+}

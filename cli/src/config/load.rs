@@ -1,0 +1,405 @@
+//! Merges the sources of a configuration: defaults, then the TOML file, then `WATERBUCK_*`
+//! variables, then flags; the later one wins.
+//!
+//! A setting is spelled the same everywhere: `flight-port` in the file, `WATERBUCK_FLIGHT_PORT` in
+//! the environment, `--flight-port` as a flag. An unknown key of the file is an error, because a
+//! misspelt limit that is silently ignored is worse than none; other `WATERBUCK_*` variables are
+//! left alone, because scripts and other tools have theirs.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use figment::providers::{Format, Serialized, Toml};
+use figment::value::{Dict, Value};
+use figment::{Figment, Profile};
+use waterbuck_engine::{Error, Result};
+
+use super::settings::{Config, Role};
+use super::units::{MemoryLimit, parse_bytes};
+use crate::args::{ConfigFlags, ServeArgs};
+
+/// Every setting there is.
+const KEYS: [&str; 11] = [
+    "advertise-address",
+    "cluster-token",
+    "coordinator",
+    "data-dir",
+    "flight-port",
+    "host",
+    "log",
+    "memory-limit",
+    "spill-dir",
+    "spill-limit",
+    "web-port",
+];
+
+const DEFAULT_FILE: &str = "waterbuck.toml";
+
+/// The configuration of a process of `role` started with `flags`, in the current directory and
+/// environment. Errors name the setting and where its value comes from.
+pub fn load(role: Role, flags: &ServeArgs) -> Result<Config> {
+    load_from(
+        role,
+        flags,
+        &|name| std::env::var(name).ok(),
+        Path::new("."),
+    )
+}
+
+fn load_from(
+    role: Role,
+    flags: &ServeArgs,
+    variable: &dyn Fn(&str) -> Option<String>,
+    directory: &Path,
+) -> Result<Config> {
+    let mut layers = Figment::new();
+    if let Some(path) = config_file(&flags.config, variable, directory)? {
+        layers = layers.merge(file_layer(&path)?);
+    }
+    let layers = layers
+        .merge(variables_layer(variable))
+        .merge(flags_layer(flags));
+    Merged { layers }.config(role)
+}
+
+/// The file to read: the one that was named must exist, the default one may.
+fn config_file(
+    flags: &ConfigFlags,
+    variable: &dyn Fn(&str) -> Option<String>,
+    directory: &Path,
+) -> Result<Option<PathBuf>> {
+    let named = flags.config.clone().or_else(|| {
+        variable("WATERBUCK_CONFIG")
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from)
+    });
+    match named {
+        Some(path) if path.is_file() => Ok(Some(path)),
+        Some(path) => Err(Error::not_found(format!(
+            "configuration file \"{}\" does not exist",
+            path.display()
+        ))),
+        None => Ok(Some(directory.join(DEFAULT_FILE)).filter(|path| path.is_file())),
+    }
+}
+
+fn file_layer(path: &Path) -> Result<Figment> {
+    let layer = Figment::from(Toml::file_exact(path));
+    let value: Dict = layer.extract().map_err(|error| {
+        Error::invalid(format!(
+            "configuration file \"{}\" cannot be read",
+            path.display()
+        ))
+        .with_source(error)
+    })?;
+    for key in value.keys() {
+        if !KEYS.contains(&key.as_str()) {
+            return Err(Error::invalid(format!(
+                "configuration file \"{}\" has an unknown key \"{key}\"{}",
+                path.display(),
+                nearest(key)
+                    .map(|near| format!(", did you mean \"{near}\"?"))
+                    .unwrap_or_default()
+            )));
+        }
+    }
+    Ok(layer)
+}
+
+fn nearest(key: &str) -> Option<&'static str> {
+    let key = key.to_lowercase().replace('_', "-");
+    KEYS.into_iter()
+        .map(|known| (strsim::jaro_winkler(known, &key), known))
+        .filter(|(similarity, _)| *similarity > 0.7)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, known)| known)
+}
+
+fn variable_name(key: &str) -> String {
+    format!("WATERBUCK_{}", key.to_uppercase().replace('-', "_"))
+}
+
+/// A variable set to nothing is as good as unset, as in most shells' scripts.
+fn variables_layer(variable: &dyn Fn(&str) -> Option<String>) -> Figment {
+    let mut layer = Figment::new();
+    for key in KEYS {
+        let name = variable_name(key);
+        if let Some(text) = variable(&name).filter(|text| !text.is_empty()) {
+            layer = layer.merge(Source::new(
+                format!("variable {name}"),
+                key,
+                Value::from(text),
+            ));
+        }
+    }
+    layer
+}
+
+fn flags_layer(flags: &ServeArgs) -> Figment {
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.to_string_lossy().into_owned());
+    let texts = [
+        ("advertise-address", flags.advertise_address.clone()),
+        ("cluster-token", flags.cluster_token.clone()),
+        (
+            "coordinator",
+            Some(flags.coordinator.join(",")).filter(|list| !list.is_empty()),
+        ),
+        ("data-dir", path(&flags.config.data_dir)),
+        (
+            "flight-port",
+            flags.flight_port.map(|port| port.to_string()),
+        ),
+        ("host", flags.host.clone()),
+        ("log", flags.config.log.clone()),
+        ("memory-limit", flags.config.memory_limit.clone()),
+        ("spill-dir", path(&flags.config.spill_dir)),
+        ("spill-limit", flags.config.spill_limit.clone()),
+        ("web-port", flags.web_port.map(|port| port.to_string())),
+    ];
+    let mut layer = Figment::new();
+    for (key, text) in texts {
+        if let Some(text) = text {
+            layer = layer.merge(Source::new(format!("flag --{key}"), key, Value::from(text)));
+        }
+    }
+    layer
+}
+
+/// One value with the name of the place it was read from, for error messages.
+struct Source {
+    place: String,
+    value: Serialized<Value>,
+}
+
+impl Source {
+    fn new(place: String, key: &str, value: Value) -> Self {
+        Self {
+            place,
+            value: Serialized::default(key, value),
+        }
+    }
+}
+
+impl figment::Provider for Source {
+    fn metadata(&self) -> figment::Metadata {
+        figment::Metadata::named(self.place.clone())
+    }
+
+    fn data(&self) -> Result<figment::value::Map<Profile, Dict>, figment::Error> {
+        self.value.data()
+    }
+}
+
+/// All layers in order, read setting by setting.
+struct Merged {
+    layers: Figment,
+}
+
+impl Merged {
+    fn config(&self, role: Role) -> Result<Config> {
+        Ok(Config {
+            data_dir: self.text("data-dir")?.map(PathBuf::from),
+            host: self.text("host")?.unwrap_or_else(|| "127.0.0.1".to_owned()),
+            flight_port: self.port("flight-port")?.unwrap_or(role.flight_port()),
+            web_port: self.port("web-port")?.unwrap_or(role.web_port()),
+            advertise_address: self.text("advertise-address")?,
+            coordinator: self.coordinators()?,
+            cluster_token: self.text("cluster-token")?,
+            memory_limit: self
+                .parsed("memory-limit", MemoryLimit::parse)?
+                .unwrap_or(MemoryLimit::Percent(70)),
+            spill_dir: self.text("spill-dir")?.map(PathBuf::from),
+            spill_limit_bytes: self.parsed("spill-limit", parse_bytes)?,
+            log: self.text("log")?.unwrap_or_else(|| "info".to_owned()),
+        })
+    }
+
+    /// The value as text: numbers of the file and text of the environment are read alike.
+    fn text(&self, key: &str) -> Result<Option<String>> {
+        match self.layers.find_value(key) {
+            Err(_) => Ok(None),
+            Ok(Value::String(_, text)) => Ok(Some(text)),
+            Ok(Value::Num(_, number)) => match (number.to_u128(), number.to_i128()) {
+                (Some(number), _) => Ok(Some(number.to_string())),
+                (None, Some(number)) => Ok(Some(number.to_string())),
+                (None, None) => Err(self.wrong(key, "give a whole number, or text in quotes")),
+            },
+            Ok(_) => Err(self.wrong(key, "give a number, or text in quotes")),
+        }
+    }
+
+    fn parsed<T>(&self, key: &str, parse: fn(&str) -> Result<T, String>) -> Result<Option<T>> {
+        let text = self.text(key)?;
+        text.map(|text| parse(&text).map_err(|reason| self.wrong(key, reason)))
+            .transpose()
+    }
+
+    fn port(&self, key: &str) -> Result<Option<u16>> {
+        self.parsed(key, |text| {
+            text.parse()
+                .map_err(|_| format!("\"{text}\" is not a port from 0 to 65535"))
+        })
+    }
+
+    /// A list in the file, or URLs separated by commas anywhere.
+    fn coordinators(&self) -> Result<Vec<String>> {
+        let key = "coordinator";
+        let urls = match self.layers.find_value(key) {
+            Ok(Value::Array(_, values)) => values
+                .into_iter()
+                .map(|value| value.into_string())
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(|| self.wrong(key, "give URLs in quotes"))?,
+            Ok(_) => {
+                let text = self.text(key)?.unwrap_or_default();
+                text.split(',').map(|url| url.trim().to_owned()).collect()
+            }
+            Err(_) => vec![format!(
+                "grpc://127.0.0.1:{}",
+                Role::Coordinator.flight_port()
+            )],
+        };
+        if urls.is_empty() || urls.iter().any(String::is_empty) {
+            return Err(self.wrong(key, "give at least one URL such as grpc://127.0.0.1:32010"));
+        }
+        Ok(urls)
+    }
+
+    fn wrong(&self, key: &str, reason: impl Display) -> Error {
+        let place = self
+            .layers
+            .find_metadata(key)
+            .map_or_else(String::new, |metadata| {
+                match metadata
+                    .source
+                    .as_ref()
+                    .and_then(|source| source.file_path())
+                {
+                    Some(path) => format!(" of file \"{}\"", path.display()),
+                    None => format!(" of {}", metadata.name),
+                }
+            });
+        Error::invalid(format!("setting \"{key}\"{place} is wrong: {reason}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Case {
+        directory: tempfile::TempDir,
+        flags: ServeArgs,
+        variables: Vec<(&'static str, &'static str)>,
+    }
+
+    fn case(toml: &str) -> Case {
+        let directory = tempfile::tempdir().unwrap();
+        if !toml.is_empty() {
+            std::fs::write(directory.path().join(DEFAULT_FILE), toml).unwrap();
+        }
+        Case {
+            directory,
+            flags: ServeArgs::default(),
+            variables: vec![],
+        }
+    }
+
+    impl Case {
+        fn variable(mut self, name: &'static str, value: &'static str) -> Self {
+            self.variables.push((name, value));
+            self
+        }
+
+        fn load(&self, role: Role) -> Result<Config> {
+            let variable = |name: &str| {
+                let found = self.variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            load_from(role, &self.flags, &variable, self.directory.path())
+        }
+
+        fn error(&self) -> String {
+            self.load(Role::Server).unwrap_err().to_string()
+        }
+    }
+
+    #[test]
+    fn without_sources_the_defaults_hold() {
+        let config = case("").load(Role::Server).unwrap();
+        assert_eq!((config.flight_port, config.web_port), (32010, 32080));
+        assert_eq!(config.host, "127.0.0.1");
+        assert_eq!(config.memory_limit, MemoryLimit::Percent(70));
+        assert_eq!(config.data_dir(), Path::new("waterbuck-data"));
+        assert_eq!(config.spill_dir(), Path::new("waterbuck-data/spill"));
+        let executor = case("").load(Role::Executor).unwrap();
+        assert_eq!(executor.flight_port, 32011);
+        assert_eq!(executor.coordinator, ["grpc://127.0.0.1:32010"]);
+    }
+
+    #[test]
+    fn flags_beat_variables_beat_the_file() {
+        let mut case = case("flight-port = 1\nweb-port = 2\nhost = 'file'\ndata-dir = 'd'")
+            .variable("WATERBUCK_WEB_PORT", "3")
+            .variable("WATERBUCK_HOST", "variable");
+        case.flags.host = Some("flag".to_owned());
+        let config = case.load(Role::Server).unwrap();
+        assert_eq!((config.flight_port, config.web_port), (1, 3));
+        assert_eq!(config.host, "flag");
+        assert_eq!(config.data_dir(), Path::new("d"));
+    }
+
+    #[test]
+    fn text_that_looks_like_a_number_stays_text() {
+        let config = case("")
+            .variable("WATERBUCK_CLUSTER_TOKEN", "007")
+            .load(Role::Server);
+        assert_eq!(config.unwrap().cluster_token.as_deref(), Some("007"));
+    }
+
+    #[test]
+    fn sizes_are_text_or_numbers() {
+        let config = case("memory-limit = '50%'\nspill-limit = 1024")
+            .load(Role::Server)
+            .unwrap();
+        assert_eq!(config.memory_limit, MemoryLimit::Percent(50));
+        assert_eq!(config.spill_limit_bytes, Some(1024));
+    }
+
+    #[test]
+    fn coordinators_are_a_list_or_text() {
+        let urls = ["grpc://a:1", "grpc://b:2"];
+        let listed = case("coordinator = ['grpc://a:1', 'grpc://b:2']").load(Role::Executor);
+        assert_eq!(listed.unwrap().coordinator, urls);
+        let spelled = case("").variable("WATERBUCK_COORDINATOR", "grpc://a:1, grpc://b:2");
+        assert_eq!(spelled.load(Role::Executor).unwrap().coordinator, urls);
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_the_nearest_one() {
+        let error = case("flight_prt = 1").error();
+        assert!(
+            error.contains("unknown key \"flight_prt\", did you mean \"flight-port\"?"),
+            "{error}"
+        );
+        assert!(!case("zzz = 1").error().contains("did you mean"));
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_place() {
+        let error = case("web-port = 70000").error();
+        assert!(error.contains("\"web-port\" of file"), "{error}");
+        assert!(error.contains("\"70000\" is not a port"), "{error}");
+        let error = case("").variable("WATERBUCK_MEMORY_LIMIT", "lots").error();
+        assert!(error.contains("variable WATERBUCK_MEMORY_LIMIT"), "{error}");
+        assert!(case("host = true").error().contains("\"host\""));
+        assert!(case("host = ").error().contains("cannot be read"));
+    }
+
+    #[test]
+    fn a_named_file_must_exist() {
+        let mut case = case("");
+        case.flags.config.config = Some(PathBuf::from("/nowhere/w.toml"));
+        assert!(case.error().contains("\"/nowhere/w.toml\" does not exist"));
+    }
+}

@@ -1,0 +1,79 @@
+//! The settings of a process after every source has been merged, checked and given its unit.
+
+use std::path::{Path, PathBuf};
+
+use super::units::MemoryLimit;
+
+/// What a process is; it decides the defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Coordinator and executors in one process.
+    Server,
+    Coordinator,
+    Executor,
+    /// The engine inside the shell: no ports, and a data directory only if one is named.
+    Shell,
+}
+
+impl Role {
+    /// An executor's default differs so that it runs beside a coordinator on one machine.
+    pub(super) fn flight_port(self) -> u16 {
+        if self == Self::Executor {
+            32_011
+        } else {
+            32_010
+        }
+    }
+
+    pub(super) fn web_port(self) -> u16 {
+        if self == Self::Executor {
+            32_081
+        } else {
+            32_080
+        }
+    }
+}
+
+/// The configuration of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The directory of the catalog and of managed tables, if one was named.
+    pub data_dir: Option<PathBuf>,
+    /// The address to listen on.
+    pub host: String,
+    /// The port of Flight SQL and of the cluster's own traffic; 0 asks for a free one.
+    pub flight_port: u16,
+    /// The port of the web page, REST and metrics; 0 asks for a free one.
+    pub web_port: u16,
+    /// Where other processes reach this one, `host` or `host:port`; `None` means `host`.
+    pub advertise_address: Option<String>,
+    /// The coordinators an executor registers with, as URLs.
+    pub coordinator: Vec<String>,
+    /// The secret of the cluster, if one was given.
+    pub cluster_token: Option<String>,
+    /// The memory that queries may use.
+    pub memory_limit: MemoryLimit,
+    /// The directory for spilled data, if one was named.
+    pub spill_dir: Option<PathBuf>,
+    /// The most bytes that queries may spill; `None` leaves it to the disk.
+    pub spill_limit_bytes: Option<u64>,
+    /// What to log, in the syntax of `tracing`'s filter.
+    pub log: String,
+}
+
+impl Config {
+    /// The directory of the catalog: the named one, else `waterbuck-data` where the process
+    /// started.
+    pub fn data_dir(&self) -> &Path {
+        self.data_dir
+            .as_deref()
+            .unwrap_or(Path::new("waterbuck-data"))
+    }
+
+    /// The directory for spilled data: the named one, else `spill` in [`Self::data_dir`].
+    pub fn spill_dir(&self) -> PathBuf {
+        self.spill_dir
+            .clone()
+            .unwrap_or_else(|| self.data_dir().join("spill"))
+    }
+}

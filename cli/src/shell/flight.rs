@@ -1,0 +1,330 @@
+//! A session with a server over Arrow Flight SQL.
+//!
+//! A statement is prepared first: one without a result schema is an update. The id of a query
+//! comes in the application metadata of its flight info, progress and cancelling are actions of
+//! their own.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow_flight::flight_service_client::FlightServiceClient;
+use arrow_flight::sql::client::FlightSqlServiceClient;
+use arrow_flight::{Action, FlightInfo, HandshakeRequest};
+use async_trait::async_trait;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use datafusion::common::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, TryStreamExt, stream};
+use parking_lot::RwLock;
+use serde::Deserialize;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use waterbuck_engine::{Error, ErrorKind, Result};
+
+use super::connection::{Connection, Execution, Outcome, Progress};
+use super::flight_error::{from_flight, from_status, from_transport};
+use super::url::ServerUrl;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+const MESSAGE_BYTES_MAX: usize = 1 << 30;
+const STREAM_WINDOW_BYTES: u32 = 8 << 20;
+const NAMES_MAX: usize = 100_000;
+
+type Client = FlightSqlServiceClient<Channel>;
+
+/// A session with a server.
+pub(super) struct FlightConnection {
+    url: ServerUrl,
+    /// Copied for every call, which is cheap; replaced when the session is renewed.
+    client: RwLock<Client>,
+}
+
+impl FlightConnection {
+    /// Connects and logs in. `tls_ca` is a file of certificates to trust instead of the system's.
+    /// A password that the URL lacks is taken from `WATERBUCK_PASSWORD`.
+    pub(super) async fn open(url: &ServerUrl, tls_ca: Option<&Path>) -> Result<Self> {
+        let endpoint = endpoint(url, tls_ca)?;
+        let channel = match tokio::time::timeout(CONNECT_TIMEOUT, endpoint.connect()).await {
+            Ok(connected) => connected.map_err(|error| from_transport(url, &error))?,
+            Err(_) => {
+                let seconds = CONNECT_TIMEOUT.as_secs();
+                let message = format!("\"{url}\" does not answer within {seconds} s");
+                return Err(Error::unavailable(message));
+            }
+        };
+        let mut url = url.clone();
+        if url.password.is_none() {
+            url.password = std::env::var("WATERBUCK_PASSWORD")
+                .ok()
+                .filter(|text| !text.is_empty());
+        }
+        let client = log_in(&url, channel).await?;
+        Ok(Self {
+            url,
+            client: RwLock::new(client),
+        })
+    }
+
+    fn client(&self) -> Client {
+        self.client.read().clone()
+    }
+
+    /// A session that the server has forgotten is opened again, but the statement is not repeated:
+    /// without what `SET` and `USE` had said it might mean something else.
+    async fn renewed(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::Unauthenticated {
+            return error;
+        }
+        let channel = self.client().into_inner();
+        match log_in_with(&self.url, channel).await {
+            Ok(client) => {
+                *self.client.write() = client;
+                Error::unavailable(
+                    "the session had ended and a new one is open: repeat SET and USE statements, \
+                     then this one",
+                )
+            }
+            Err(_) => error,
+        }
+    }
+
+    async fn query(client: Client, info: FlightInfo) -> Result<Execution> {
+        let query_id = std::str::from_utf8(&info.app_metadata)
+            .ok()
+            .filter(|id| !id.is_empty());
+        let query_id = query_id.map(str::to_owned);
+        let schema = info.clone().try_decode_schema().map_err(|error| {
+            Error::internal("the server sent a schema that cannot be read").with_source(error)
+        })?;
+        let rows = rows(client, info, Arc::new(schema));
+        Ok(Execution {
+            query_id,
+            outcome: Outcome::Rows(rows),
+        })
+    }
+
+    async fn action(&self, kind: &str, query_id: &str) -> Option<Vec<u8>> {
+        let action = Action {
+            r#type: kind.to_owned(),
+            body: query_id.as_bytes().to_vec().into(),
+        };
+        let mut results = self.client().do_action(action).await.ok()?;
+        Some(results.message().await.ok()??.body.to_vec())
+    }
+}
+
+#[async_trait]
+impl Connection for FlightConnection {
+    async fn execute(&self, sql: &str) -> Result<Execution> {
+        let mut client = self.client();
+        let mut prepared = match client.prepare(sql.to_owned(), None).await {
+            Ok(prepared) => prepared,
+            Err(error) => return Err(self.renewed(from_flight(error)).await),
+        };
+        let is_update = prepared
+            .dataset_schema()
+            .map_err(from_flight)?
+            .fields()
+            .is_empty();
+        let executed = if is_update {
+            let changed = prepared.execute_update().await.map_err(from_flight);
+            changed.map(|rows| Execution {
+                query_id: None,
+                outcome: Outcome::Updated(u64::try_from(rows).ok()),
+            })
+        } else {
+            match prepared.execute().await {
+                Ok(info) => Self::query(client, info).await,
+                Err(error) => Err(from_flight(error)),
+            }
+        };
+        // The server drops it with the session in any case.
+        prepared.close().await.ok();
+        executed
+    }
+
+    async fn progress(&self, query_id: &str) -> Option<Progress> {
+        let body = self.action("waterbuck.progress", query_id).await?;
+        let wire: WireProgress = serde_json::from_slice(&body).ok()?;
+        Some(wire.into())
+    }
+
+    async fn cancel(&self, query_id: &str) {
+        self.action("waterbuck.cancel", query_id).await;
+    }
+
+    async fn names(&self) -> Vec<String> {
+        let sql = format!(
+            "SELECT table_schema, table_name, column_name FROM information_schema.columns \
+             LIMIT {NAMES_MAX}"
+        );
+        let Ok(Execution {
+            outcome: Outcome::Rows(rows),
+            ..
+        }) = self.execute(&sql).await
+        else {
+            return vec![];
+        };
+        let batches: Vec<RecordBatch> = rows.try_collect().await.unwrap_or_default();
+        batches.iter().flat_map(names_of).collect()
+    }
+
+    fn describe(&self) -> String {
+        format!("connected to {}", self.url)
+    }
+}
+
+fn endpoint(url: &ServerUrl, tls_ca: Option<&Path>) -> Result<Endpoint> {
+    let wrong = |error: tonic::transport::Error| from_transport(url, &error);
+    let endpoint = Endpoint::from_shared(url.endpoint())
+        .map_err(wrong)?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Some(KEEP_ALIVE))
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(2 * KEEP_ALIVE)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(2 * STREAM_WINDOW_BYTES);
+    if !url.tls {
+        return Ok(endpoint);
+    }
+    let tls = match tls_ca {
+        None => ClientTlsConfig::new().with_native_roots(),
+        Some(path) => {
+            let pem = std::fs::read(path).map_err(|error| {
+                Error::not_found(format!(
+                    "certificate file \"{}\" cannot be read",
+                    path.display()
+                ))
+                .with_source(error)
+            })?;
+            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
+        }
+    };
+    endpoint.tls_config(tls).map_err(wrong)
+}
+
+async fn log_in(url: &ServerUrl, channel: Channel) -> Result<Client> {
+    let client = FlightServiceClient::new(channel)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    log_in_with(url, client).await
+}
+
+/// Exchanges user and password for the token of a session. Without either the server decides.
+async fn log_in_with(url: &ServerUrl, mut service: FlightServiceClient<Channel>) -> Result<Client> {
+    if url.user.is_none() && url.password.is_none() {
+        return Ok(Client::new_from_inner(service));
+    }
+    let user = url.user.as_deref().unwrap_or("admin");
+    let login = BASE64_STANDARD.encode(format!("{user}:{}", url.password.as_deref().unwrap_or("")));
+    let mut request = tonic::Request::new(stream::iter([HandshakeRequest::default()]));
+    let basic = format!("Basic {login}").parse().map_err(|error| {
+        Error::invalid(format!("the login of \"{url}\" cannot be sent")).with_source(error)
+    })?;
+    request.metadata_mut().insert("authorization", basic);
+    let answer = match tokio::time::timeout(LOGIN_TIMEOUT, service.handshake(request)).await {
+        Ok(answer) => answer.map_err(|status| from_status(&status))?,
+        Err(_) => {
+            let seconds = LOGIN_TIMEOUT.as_secs();
+            let message = format!("\"{url}\" does not answer a login within {seconds} s");
+            return Err(Error::unavailable(message));
+        }
+    };
+    let token = answer
+        .metadata()
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
+    let token = token
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .map(str::to_owned);
+    let token = token.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Unauthenticated,
+            format!("\"{url}\" gave no session at login"),
+        )
+    })?;
+    let mut client = Client::new_from_inner(service);
+    client.set_token(token);
+    Ok(client)
+}
+
+/// The rows of all endpoints, one after another.
+fn rows(client: Client, info: FlightInfo, schema: SchemaRef) -> SendableRecordBatchStream {
+    let tickets = info
+        .endpoint
+        .into_iter()
+        .filter_map(|endpoint| endpoint.ticket);
+    let rows = stream::iter(tickets).then(move |ticket| {
+        let mut client = client.clone();
+        async move { client.do_get(ticket).await.map_err(stream_error) }
+    });
+    let rows = rows
+        .map_ok(|batches| batches.map_err(stream_error))
+        .try_flatten();
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+}
+
+fn stream_error(error: arrow_flight::error::FlightError) -> DataFusionError {
+    from_flight(error).into()
+}
+
+/// Schemas, tables with and without their schema, and columns.
+fn names_of(batch: &RecordBatch) -> Vec<String> {
+    let text = |column| cast(batch.column(column), &DataType::Utf8).ok();
+    let (Some(schemas), Some(tables), Some(columns)) = (text(0), text(1), text(2)) else {
+        return vec![];
+    };
+    let (schemas, tables) = (schemas.as_string::<i32>(), tables.as_string::<i32>());
+    let columns = columns.as_string::<i32>();
+    let mut names = vec![];
+    for row in 0..batch.num_rows() {
+        let (schema, table) = (schemas.value(row), tables.value(row));
+        let is_new = row == 0 || (schemas.value(row - 1), tables.value(row - 1)) != (schema, table);
+        if is_new {
+            names.extend([
+                schema.to_owned(),
+                table.to_owned(),
+                format!("{schema}.{table}"),
+            ]);
+        }
+        names.push(columns.value(row).to_owned());
+    }
+    names
+}
+
+/// Progress as the server sends it; what an older one leaves out counts as unknown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireProgress {
+    state: String,
+    stages_done: u32,
+    stages_total: u32,
+    tasks_done: u32,
+    tasks_total: u32,
+    rows: u64,
+    bytes: u64,
+    elapsed_ms: u64,
+}
+
+impl From<WireProgress> for Progress {
+    fn from(wire: WireProgress) -> Self {
+        Self {
+            state: wire.state,
+            stages_done: wire.stages_done,
+            stages_total: wire.stages_total,
+            tasks_done: wire.tasks_done,
+            tasks_total: wire.tasks_total,
+            rows: wire.rows,
+            bytes: wire.bytes,
+            elapsed: Duration::from_millis(wire.elapsed_ms),
+        }
+    }
+}

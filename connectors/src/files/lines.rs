@@ -1,0 +1,428 @@
+//! Text files as batches: bytes from the store, decompressed, cut at line ends, decoded by name.
+
+use std::io::{Cursor, Read};
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::csv;
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::json;
+use datafusion::common::DataFusionError;
+use datafusion::common::parsers::CompressionTypeVariant;
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion_datasource::boundary_stream::AlignedBoundaryStream;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
+use waterbuck_engine::Error;
+
+use super::options::{CsvReadOptions, FormatOptions};
+use super::pinned::PinnedFile;
+use super::sample::{compression, csv_sampler, null_regex};
+
+/// Local files are read in pieces of this size.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// A header longer than this is no header.
+const MAX_HEADER_BYTES: usize = 16 << 20;
+
+type Result<T> = std::result::Result<T, DataFusionError>;
+type ByteStream = BoxStream<'static, Result<Bytes>>;
+type BatchStream = BoxStream<'static, Result<RecordBatch>>;
+
+/// What is read: the columns wanted, in order, of those the table has.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// Every file column of the table.
+    pub(super) table: SchemaRef,
+    /// Those to be read.
+    pub(super) columns: SchemaRef,
+    pub(super) batch_size: usize,
+}
+
+/// Opens a CSV file, or the lines of it that begin in the file's range.
+///
+/// # Errors
+/// What the store or the reader says, without the file's name.
+pub(super) async fn open_csv(
+    store: Arc<PinnedFile>,
+    file: &PartitionedFile,
+    options: &FormatOptions,
+    wanted: &Wanted,
+) -> Result<BatchStream> {
+    let csv = &options.csv;
+    let terminator = csv.terminator.unwrap_or(b'\n');
+    let mut bytes = byte_stream(&store, file, options, terminator).await?;
+    let starts_inside = file.range.as_ref().is_some_and(|range| range.start > 0);
+    let layout = if !csv.header {
+        Layout::by_position(wanted)
+    } else {
+        let header = match starts_inside {
+            true => header_of(&store, file, csv).await?,
+            false => {
+                let (header, rest) = peel_header(bytes, csv).await?;
+                bytes = rest;
+                header
+            }
+        };
+        match header {
+            Some(names) => Layout::by_name(&names, wanted)?,
+            None => return Ok(stream::empty().boxed()),
+        }
+    };
+    if file.range.is_some() {
+        bytes = with_even_quotes(bytes, csv.quote);
+    }
+    let decoder = csv_decoder(csv, &layout, wanted.batch_size, csv.header && !starts_inside)?;
+    let batches = decode(bytes, TextDecoder::Csv(Box::new(decoder)), starts_inside);
+    let columns = Arc::clone(&wanted.columns);
+    Ok(batches.map(move |batch| layout.arrange(&batch?, &columns)).boxed())
+}
+
+/// Opens a file of JSON lines, or those of them that begin in the file's range.
+///
+/// # Errors
+/// What the store or the reader says, without the file's name.
+pub(super) async fn open_json(
+    store: Arc<PinnedFile>,
+    file: &PartitionedFile,
+    options: &FormatOptions,
+    wanted: &Wanted,
+) -> Result<BatchStream> {
+    let bytes = byte_stream(&store, file, options, b'\n').await?;
+    let decoder = json::ReaderBuilder::new(Arc::clone(&wanted.columns))
+        .with_batch_size(wanted.batch_size)
+        .with_coerce_primitive(true)
+        .build_decoder()?;
+    let starts_inside = file.range.as_ref().is_some_and(|range| range.start > 0);
+    Ok(decode(bytes, TextDecoder::Json(Box::new(decoder)), starts_inside))
+}
+
+async fn byte_stream(
+    store: &Arc<PinnedFile>,
+    file: &PartitionedFile,
+    options: &FormatOptions,
+    terminator: u8,
+) -> Result<ByteStream> {
+    let meta = &file.object_meta;
+    let compression = compression(meta, options);
+    if let Some(range) = &file.range {
+        if compression != CompressionTypeVariant::UNCOMPRESSED {
+            let message = "a compressed file was split into ranges";
+            return Err(DataFusionError::Internal(message.into()));
+        }
+        let whole = |offset: i64| u64::try_from(offset).unwrap_or_default();
+        let aligned = AlignedBoundaryStream::new(
+            Arc::clone(store) as Arc<dyn ObjectStore>,
+            meta.location.clone(),
+            whole(range.start),
+            whole(range.end),
+            meta.size,
+            terminator,
+        )
+        .await?;
+        return Ok(aligned.map_err(DataFusionError::from).boxed());
+    }
+    let result = store.get(&meta.location).await?;
+    let raw = match result.payload {
+        GetResultPayload::File(file, _) => chunks(file),
+        GetResultPayload::Stream(stream) => stream.map_err(DataFusionError::from).boxed(),
+    };
+    FileCompressionType::from(compression).convert_stream(raw)
+}
+
+fn chunks(file: std::fs::File) -> ByteStream {
+    stream::try_unfold(file, |mut file| async move {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        let read = file.read(&mut chunk)?;
+        chunk.truncate(read);
+        Ok((read > 0).then(|| (Bytes::from(chunk), file)))
+    })
+    .boxed()
+}
+
+/// The names in the header of a file that is read from somewhere inside.
+async fn header_of(
+    store: &Arc<PinnedFile>,
+    file: &PartitionedFile,
+    options: &CsvReadOptions,
+) -> Result<Option<Vec<String>>> {
+    let meta = &file.object_meta;
+    let mut length = (64 << 10).min(meta.size);
+    loop {
+        let start = store.get_range(&meta.location, 0..length).await?;
+        if let Some(names) = parse_header(&start, options, length == meta.size)? {
+            return Ok(Some(names));
+        }
+        if length == meta.size {
+            return Ok(None);
+        }
+        length = (length * 4).min(meta.size);
+    }
+}
+
+/// Takes from a stream what it needs to know the header, and gives the whole stream back.
+async fn peel_header(
+    mut bytes: ByteStream,
+    options: &CsvReadOptions,
+) -> Result<(Option<Vec<String>>, ByteStream)> {
+    let mut start = BytesMut::new();
+    loop {
+        let chunk = bytes.next().await.transpose()?;
+        let ended = chunk.is_none();
+        start.extend_from_slice(&chunk.unwrap_or_default());
+        let names = parse_header(&start, options, ended)?;
+        if names.is_some() || ended {
+            let rest = stream::iter([Ok(start.freeze())]).chain(bytes).boxed();
+            return Ok((names, rest));
+        }
+        if start.len() > MAX_HEADER_BYTES {
+            return Err(csv_error(format!("the header has no end within {MAX_HEADER_BYTES} bytes")));
+        }
+    }
+}
+
+/// The names in a header, if the bytes hold all of it.
+fn parse_header(
+    start: &[u8],
+    options: &CsvReadOptions,
+    whole: bool,
+) -> Result<Option<Vec<String>>> {
+    let ends = |byte: &u8| match options.terminator {
+        Some(terminator) => *byte == terminator,
+        None => matches!(byte, b'\n' | b'\r'),
+    };
+    let mut from = 0;
+    while let Some(length) = start[from..].iter().position(ends) {
+        from += length + 1;
+        let line = &start[..from];
+        let quotes = line.iter().filter(|byte| **byte == options.quote).count();
+        if quotes % 2 == 0
+            && let Some(names) = header_names(line, options)?
+        {
+            return Ok(Some(names));
+        }
+    }
+    if whole { header_names(start, options) } else { Ok(None) }
+}
+
+fn header_names(line: &[u8], options: &CsvReadOptions) -> Result<Option<Vec<String>>> {
+    let (schema, _) = csv_sampler(options)?.infer_schema(Cursor::new(line), Some(0))?;
+    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    Ok((!names.is_empty()).then_some(names))
+}
+
+fn csv_error(message: String) -> DataFusionError {
+    ArrowError::CsvError(message).into()
+}
+
+/// How the fields of a file's lines become the wanted columns.
+struct Layout {
+    /// The fields of a line.
+    line: SchemaRef,
+    /// The fields that are parsed, in the order of the wanted columns.
+    parsed: Vec<usize>,
+    /// For every wanted column its place in `parsed`; none reads as NULL.
+    places: Vec<Option<usize>>,
+}
+
+impl Layout {
+    fn by_position(wanted: &Wanted) -> Self {
+        let parsed: Vec<usize> = wanted
+            .columns
+            .fields()
+            .iter()
+            .filter_map(|field| wanted.table.index_of(field.name()).ok())
+            .collect();
+        let places = (0..parsed.len()).map(Some).collect();
+        Self { line: nullable(&wanted.table), parsed, places }
+    }
+
+    /// # Errors
+    /// When the header shares no name with the table: it is likely no header at all.
+    fn by_name(names: &[String], wanted: &Wanted) -> Result<Self> {
+        let position = |column: &str| {
+            names.iter().position(|name| name == column).or_else(|| {
+                names.iter().position(|name| name.trim().eq_ignore_ascii_case(column))
+            })
+        };
+        let line: Vec<Field> = names
+            .iter()
+            .map(|name| Field::new(name, datafusion::arrow::datatypes::DataType::Utf8, true))
+            .collect();
+        let mut line = line;
+        let mut shared = 0;
+        for field in wanted.table.fields() {
+            if let Some(at) = position(field.name()) {
+                line[at] = Field::new(&names[at], field.data_type().clone(), true);
+                shared += 1;
+            }
+        }
+        if shared == 0 && !wanted.table.fields().is_empty() {
+            return Err(csv_error(format!(
+                "its first line \"{}\" names no column of the table; if it is no header, set the \
+                 option \"header\" to false",
+                names.join(", ")
+            )));
+        }
+        let (mut parsed, mut places) = (Vec::new(), Vec::new());
+        for field in wanted.columns.fields() {
+            let at = position(field.name());
+            places.push(at.map(|_| parsed.len()));
+            parsed.extend(at);
+        }
+        Ok(Self { line: Arc::new(Schema::new(line)), parsed, places })
+    }
+
+    fn arrange(&self, batch: &RecordBatch, columns: &SchemaRef) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let arrays: Vec<ArrayRef> = columns
+            .fields()
+            .iter()
+            .zip(&self.places)
+            .map(|(field, place)| match place {
+                Some(place) => Arc::clone(batch.column(*place)),
+                None => new_null_array(field.data_type(), rows),
+            })
+            .collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(columns), arrays, &options)?)
+    }
+}
+
+fn nullable(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| Field::clone(field).with_nullable(true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn csv_decoder(
+    options: &CsvReadOptions,
+    layout: &Layout,
+    batch_size: usize,
+    skip_header: bool,
+) -> Result<csv::reader::Decoder> {
+    let mut builder = csv::ReaderBuilder::new(Arc::clone(&layout.line))
+        .with_header(skip_header)
+        .with_delimiter(options.delimiter)
+        .with_quote(options.quote)
+        .with_truncated_rows(options.truncated_rows)
+        .with_batch_size(batch_size)
+        .with_projection(layout.parsed.clone());
+    if let Some(escape) = options.escape {
+        builder = builder.with_escape(escape);
+    }
+    if let Some(comment) = options.comment {
+        builder = builder.with_comment(comment);
+    }
+    if let Some(terminator) = options.terminator {
+        builder = builder.with_terminator(terminator);
+    }
+    if let Some(null) = &options.null {
+        builder = builder.with_null_regex(null_regex(null)?);
+    }
+    Ok(builder.build_decoder())
+}
+
+/// A range was cut at line ends, but a line end inside quotes is none. Every right cut leaves an
+/// even number of quotes on both sides, so an odd one means that a value was torn apart.
+fn with_even_quotes(bytes: ByteStream, quote: u8) -> ByteStream {
+    let state = (bytes, 0_usize);
+    stream::try_unfold(state, move |(mut bytes, quotes)| async move {
+        match bytes.next().await.transpose()? {
+            Some(chunk) => {
+                let quotes = quotes + chunk.iter().filter(|byte| **byte == quote).count();
+                Ok(Some((chunk, (bytes, quotes))))
+            }
+            None if quotes % 2 == 0 => Ok(None),
+            None => Err(csv_error(
+                "a quoted value seems to hold a line break; set the option \
+                 \"newlines_in_values\" to true"
+                    .into(),
+            )),
+        }
+    })
+    .boxed()
+}
+
+enum TextDecoder {
+    Csv(Box<csv::reader::Decoder>),
+    Json(Box<json::reader::Decoder>),
+}
+
+impl TextDecoder {
+    fn decode(&mut self, bytes: &[u8]) -> std::result::Result<usize, ArrowError> {
+        match self {
+            Self::Csv(decoder) => decoder.decode(bytes),
+            Self::Json(decoder) => decoder.decode(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::result::Result<Option<RecordBatch>, ArrowError> {
+        match self {
+            Self::Csv(decoder) => decoder.flush(),
+            Self::Json(decoder) => decoder.flush(),
+        }
+    }
+}
+
+struct Decoding {
+    bytes: ByteStream,
+    decoder: TextDecoder,
+    chunk: Bytes,
+    ended: bool,
+    rows: usize,
+    starts_inside: bool,
+}
+
+/// Decodes batch by batch; an error says where, as far as the reader knows.
+fn decode(bytes: ByteStream, decoder: TextDecoder, starts_inside: bool) -> BatchStream {
+    let state =
+        Decoding { bytes, decoder, chunk: Bytes::new(), ended: false, rows: 0, starts_inside };
+    stream::try_unfold(state, |mut state| async move {
+        let batch = state.next().await?;
+        Ok(batch.map(|batch| (batch, state)))
+    })
+    .boxed()
+}
+
+impl Decoding {
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            while self.chunk.is_empty() && !self.ended {
+                match self.bytes.next().await.transpose()? {
+                    Some(chunk) => self.chunk = chunk,
+                    None => self.ended = true,
+                }
+            }
+            let used = self.decoder.decode(&self.chunk).map_err(|error| self.located(error))?;
+            self.chunk.advance(used);
+            if used > 0 {
+                continue;
+            }
+            // Either a batch is full or the file is at its end.
+            if let Some(batch) = self.decoder.flush().map_err(|error| self.located(error))? {
+                self.rows += batch.num_rows();
+                return Ok(Some(batch));
+            }
+            if self.ended && self.chunk.is_empty() {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn located(&self, error: ArrowError) -> DataFusionError {
+        let place = match (&self.decoder, self.starts_inside) {
+            (TextDecoder::Csv(_), false) => return error.into(),
+            (TextDecoder::Csv(_), true) => "counting lines from a place inside the file".into(),
+            (TextDecoder::Json(_), false) => format!("after line {}", self.rows),
+            (TextDecoder::Json(_), true) => {
+                format!("{} lines behind a place inside the file", self.rows)
+            }
+        };
+        let located = Error::data(place).with_source(error);
+        ArrowError::JsonError(located.to_string()).into()
+    }
+}

@@ -1,0 +1,43 @@
+//! Writing files in parallel, on the executors that produce the rows.
+//!
+//! ```text
+//! executors                                              coordinator
+//! input partition ─► WriteFilesExec ─► files set aside    written_files(rows)
+//!                         │                                      │
+//!                         └── one row per finished file ────────►├─ publish_append / publish_overwrite
+//!                                                                └─ abort
+//! ```
+//!
+//! A write is invisible until it is published: its files lie under `_waterbuck_staging/<write id>/`
+//! in the target's directory, and readers skip names that start with `_`. Managed tables set
+//! nothing aside, since their catalog transaction decides what can be seen.
+
+mod codec;
+mod encode;
+mod exec;
+mod failure;
+mod layout;
+mod local;
+mod open_file;
+mod options;
+mod partition;
+mod partitioned_writer;
+mod publish;
+mod publish_plan;
+mod remove;
+mod sorted_rest;
+mod target;
+mod upload;
+mod write_task;
+mod written;
+
+#[cfg(test)]
+mod tests;
+
+pub use codec::WriteFilesCodec;
+pub use exec::WriteFilesExec;
+pub use partition::{NULL_PARTITION, PartitionValues};
+pub use publish::{OverwriteScope, publish_append, publish_overwrite};
+pub use remove::{abort, recover};
+pub use target::WriteTarget;
+pub use written::{ColumnStats, WrittenFile, written_files};

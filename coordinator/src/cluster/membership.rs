@@ -1,0 +1,304 @@
+//! Which executors there are, as their heartbeats tell.
+//!
+//! ```text
+//!            heartbeat                 drain announced
+//!   (new) ─────────────► active ─────────────────────► draining ──► gone
+//!                        ▲    │ silent, or a dispatch failed
+//!              heartbeat │    ▼
+//!                        └─ lost
+//! ```
+//! The list is soft state: a restarted coordinator learns it again within one heartbeat.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tracing::{info, warn};
+use url::Url;
+use waterbuck_engine::cluster::{Heartbeat, HeartbeatReply, NodeState};
+use waterbuck_engine::{Error, ErrorKind, Result};
+
+/// An executor whose last heartbeat is older than this is lost.
+const SILENCE_LIMIT: Duration = Duration::from_secs(5);
+/// A lost executor that stays silent this long is forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Whether tasks are sent to an executor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExecutorState {
+    /// Takes tasks.
+    Active,
+    /// Finishes what it has.
+    Draining,
+    /// Silent or unreachable; comes back with its next heartbeat.
+    Lost,
+}
+
+impl ExecutorState {
+    /// The state's name as users see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Draining => "draining",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// One known executor.
+#[derive(Debug, Clone)]
+pub struct ExecutorInfo {
+    /// Unique to one run of its process.
+    pub id: String,
+    /// Where it serves.
+    pub url: Url,
+    /// The version of its binary.
+    pub version: String,
+    /// Whether tasks are sent to it.
+    pub state: ExecutorState,
+    /// Tasks alive on it.
+    pub running_tasks: u64,
+    /// Queries with work on it.
+    pub running_queries: u64,
+    /// Bytes reserved by operators.
+    pub memory_used_bytes: u64,
+    /// The most bytes ever reserved at once.
+    pub memory_peak_bytes: u64,
+    /// Bytes operators may reserve.
+    pub memory_limit_bytes: u64,
+    /// Bytes in spill files.
+    pub spilled_bytes: u64,
+    /// Processors it may use.
+    pub cores: u64,
+    /// When it was first seen.
+    pub registered_at: DateTime<Utc>,
+    last_seen: Instant,
+    /// Why it was taken out, when it was.
+    pub reason: Option<String>,
+}
+
+impl ExecutorInfo {
+    /// How long ago its last heartbeat came.
+    pub fn silent_for(&self) -> Duration {
+        self.last_seen.elapsed()
+    }
+}
+
+/// The executors this coordinator knows.
+#[derive(Debug)]
+pub struct Membership {
+    executors: Mutex<BTreeMap<String, ExecutorInfo>>,
+    changes: watch::Sender<u64>,
+    version: &'static str,
+    cluster_token: Option<String>,
+}
+
+impl Membership {
+    /// An empty list; with a `cluster_token` only executors that know it are taken in.
+    pub fn new(version: &'static str, cluster_token: Option<String>) -> Self {
+        let changes = watch::Sender::new(0);
+        Self { executors: Mutex::new(BTreeMap::new()), changes, version, cluster_token }
+    }
+
+    /// Takes in a heartbeat (JSON) and answers it (JSON).
+    ///
+    /// # Errors
+    /// When the heartbeat is damaged, of another version or of another cluster.
+    pub fn heartbeat(&self, body: &[u8]) -> Result<Vec<u8>> {
+        let beat: Heartbeat = serde_json::from_slice(body)
+            .map_err(|error| Error::invalid("damaged heartbeat").with_source(error))?;
+        if beat.cluster_token != self.cluster_token {
+            let message = "the cluster token is missing or wrong";
+            return Err(Error::new(ErrorKind::Unauthenticated, message));
+        }
+        if beat.version != self.version {
+            return Err(Error::unsupported(format!(
+                "executor is version {}, this coordinator is version {}: run the same version \
+                 everywhere",
+                beat.version, self.version
+            )));
+        }
+        self.record(beat)?;
+        let reply = HeartbeatReply { interval_ms: HEARTBEAT_INTERVAL.as_millis() as u64 };
+        serde_json::to_vec(&reply)
+            .map_err(|error| Error::internal("reply cannot be encoded").with_source(error))
+    }
+
+    fn record(&self, beat: Heartbeat) -> Result<()> {
+        let url = Url::parse(&beat.url).map_err(|error| {
+            Error::invalid(format!("executor's address \"{}\" is no URL", beat.url))
+                .with_source(error)
+        })?;
+        let mut executors = self.executors.lock();
+        // A restarted process at the same address takes the place of the old one.
+        executors.retain(|id, known| *id == beat.executor_id || known.url != url);
+        if beat.state == NodeState::Leaving {
+            if executors.remove(&beat.executor_id).is_some() {
+                info!(executor = %beat.executor_id, %url, "executor left");
+                self.changes.send_modify(|version| *version += 1);
+            }
+            return Ok(());
+        }
+        let state = match beat.state {
+            NodeState::Active => ExecutorState::Active,
+            _ => ExecutorState::Draining,
+        };
+        let before = executors.get(&beat.executor_id).map(|known| known.state);
+        let registered_at =
+            executors.get(&beat.executor_id).map_or_else(Utc::now, |known| known.registered_at);
+        let info = ExecutorInfo {
+            id: beat.executor_id.clone(),
+            url: url.clone(),
+            version: beat.version,
+            state,
+            running_tasks: beat.running_tasks,
+            running_queries: beat.running_queries,
+            memory_used_bytes: beat.memory_used_bytes,
+            memory_peak_bytes: beat.memory_peak_bytes,
+            memory_limit_bytes: beat.memory_limit_bytes,
+            spilled_bytes: beat.spilled_bytes,
+            cores: beat.cores,
+            registered_at,
+            last_seen: Instant::now(),
+            reason: None,
+        };
+        executors.insert(beat.executor_id.clone(), info);
+        if before != Some(state) {
+            info!(executor = %beat.executor_id, %url, state = state.name(), "executor");
+            self.changes.send_modify(|version| *version += 1);
+        }
+        Ok(())
+    }
+
+    /// All known executors.
+    pub fn all(&self) -> Vec<ExecutorInfo> {
+        self.executors.lock().values().cloned().collect()
+    }
+
+    /// The addresses of the executors that take tasks, in a stable order.
+    pub fn active(&self) -> Vec<Url> {
+        let executors = self.executors.lock();
+        executors
+            .values()
+            .filter(|known| known.state == ExecutorState::Active)
+            .map(|known| known.url.clone())
+            .collect()
+    }
+
+    /// Takes the executor at `url` out until its next heartbeat.
+    pub fn mark_lost(&self, url: &Url, reason: &str) {
+        let mut executors = self.executors.lock();
+        for known in executors.values_mut().filter(|known| known.url == *url) {
+            if known.state != ExecutorState::Lost {
+                warn!(executor = %known.id, %url, reason, "executor lost");
+                known.state = ExecutorState::Lost;
+                known.reason = Some(reason.to_owned());
+                self.changes.send_modify(|version| *version += 1);
+            }
+        }
+    }
+
+    /// Waits until one of `urls` is lost or gone, and says which. Cancel-safe.
+    pub async fn any_lost(&self, urls: &[Url]) -> Url {
+        let mut changes = self.changes.subscribe();
+        loop {
+            if let Some(lost) = self.first_lost(urls) {
+                return lost;
+            }
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn first_lost(&self, urls: &[Url]) -> Option<Url> {
+        let executors = self.executors.lock();
+        urls.iter()
+            .find(|url| {
+                !executors
+                    .values()
+                    .any(|known| known.url == **url && known.state != ExecutorState::Lost)
+            })
+            .cloned()
+    }
+
+    /// Marks the silent ones lost, again and again; runs until it is dropped.
+    pub async fn watch(&self) {
+        let mut tick = tokio::time::interval(HEARTBEAT_INTERVAL);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let silent: Vec<Url> = {
+                let mut executors = self.executors.lock();
+                executors.retain(|_, known| known.silent_for() < FORGET_AFTER);
+                executors
+                    .values()
+                    .filter(|known| known.state != ExecutorState::Lost)
+                    .filter(|known| known.silent_for() > SILENCE_LIMIT)
+                    .map(|known| known.url.clone())
+                    .collect()
+            };
+            for url in silent {
+                self.mark_lost(&url, "no heartbeat");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn beat(id: &str, port: u16, state: &str) -> Vec<u8> {
+        format!(
+            r#"{{"executor_id":"{id}","url":"http://127.0.0.1:{port}","version":"1","state":"{state}",
+               "running_tasks":0,"running_queries":0,"memory_used_bytes":0,"memory_peak_bytes":0,
+               "memory_limit_bytes":1,"spilled_bytes":0,"cores":1,"cluster_token":null}}"#
+        )
+        .into_bytes()
+    }
+
+    #[tokio::test]
+    async fn a_lost_executor_is_reported_and_comes_back_with_a_heartbeat() {
+        let members = Membership::new("1", None);
+        members.heartbeat(&beat("a", 1, "active")).unwrap();
+        let urls = members.active();
+        assert_eq!(urls.len(), 1);
+        members.mark_lost(&urls[0], "test");
+        assert_eq!(members.any_lost(&urls).await, urls[0]);
+        assert!(members.active().is_empty());
+        members.heartbeat(&beat("a", 1, "active")).unwrap();
+        assert_eq!(members.active(), urls);
+    }
+
+    #[test]
+    fn a_draining_executor_gets_no_tasks_and_a_leaving_one_is_forgotten() {
+        let members = Membership::new("1", None);
+        members.heartbeat(&beat("a", 1, "draining")).unwrap();
+        assert!(members.active().is_empty());
+        assert_eq!(members.all().len(), 1);
+        members.heartbeat(&beat("a", 1, "leaving")).unwrap();
+        assert!(members.all().is_empty());
+    }
+
+    #[test]
+    fn another_version_or_token_is_refused() {
+        let other = Membership::new("2", None);
+        let error = other.heartbeat(&beat("a", 1, "active")).unwrap_err();
+        assert!(error.to_string().contains("version 1"), "{error}");
+        let secret = Membership::new("1", Some("s".to_owned()));
+        let error = secret.heartbeat(&beat("a", 1, "active")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+    }
+
+    #[test]
+    fn a_restarted_process_takes_the_place_of_the_old_one() {
+        let members = Membership::new("1", None);
+        members.heartbeat(&beat("a", 1, "active")).unwrap();
+        members.heartbeat(&beat("b", 1, "active")).unwrap();
+        assert_eq!(members.all().len(), 1);
+    }
+}

@@ -1,0 +1,179 @@
+//! The control plane of one process: what sessions share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion_distributed::{ChannelResolver, GetWorkerInfoRequest};
+use http::HeaderMap;
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
+use url::Url;
+use waterbuck_catalog::CatalogStore;
+use waterbuck_connectors::files::{FileMetadata, Pins, Stores, collect_pins};
+use waterbuck_engine::Result;
+use waterbuck_engine::cluster::VERSION;
+use waterbuck_engine::session::{NodeRuntime, QueryShare, SessionFactory};
+use waterbuck_engine::settings::Settings;
+
+use crate::cluster::Membership;
+use crate::query::{LocalExecutor, QueryRegistry, StatePlanner};
+use crate::session::{Session, SessionUser};
+
+const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// What a coordinator is made of; the wiring brings it together.
+pub struct CoordinatorParts {
+    /// What names mean.
+    pub catalog: Arc<dyn CatalogStore>,
+    /// How sessions are assembled, the same as on executors.
+    pub sessions: SessionFactory,
+    /// Memory and spill space for what runs on the coordinator.
+    pub runtime: Arc<NodeRuntime>,
+    /// Object stores.
+    pub stores: Arc<Stores>,
+    /// Listings and footers.
+    pub files: Arc<FileMetadata>,
+    /// Connections to executors.
+    pub channels: Arc<dyn ChannelResolver + Send + Sync>,
+    /// The headers with which executors are called.
+    pub peer_headers: HeaderMap,
+    /// What executors must say to be taken in.
+    pub cluster_token: Option<String>,
+    /// The executor inside this process, in the all-in-one server and the embedded engine.
+    pub local: Option<LocalExecutor>,
+    /// The settings every session starts with.
+    pub settings: Settings,
+    /// The directory, as a URL, that tables without a location live under.
+    pub data_url: String,
+}
+
+/// What all sessions of a coordinator share.
+pub(crate) struct Core {
+    pub(crate) catalog: Arc<dyn CatalogStore>,
+    pub(crate) planner: StatePlanner,
+    pub(crate) runtime: Arc<NodeRuntime>,
+    pub(crate) stores: Arc<Stores>,
+    pub(crate) files: Arc<FileMetadata>,
+    pub(crate) channels: Arc<dyn ChannelResolver + Send + Sync>,
+    pub(crate) members: Arc<Membership>,
+    pub(crate) queries: QueryRegistry,
+    pub(crate) settings: Settings,
+    pub(crate) data_url: String,
+    /// Clean-up that outlives the statement which asked for it.
+    background: Mutex<JoinSet<()>>,
+}
+
+/// The control plane of one process.
+pub struct Coordinator {
+    core: Arc<Core>,
+}
+
+impl Coordinator {
+    /// A coordinator of `parts`. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the cluster token cannot travel in a header.
+    pub fn start(parts: CoordinatorParts) -> Result<Arc<Self>> {
+        let members = Arc::new(Membership::new(VERSION, parts.cluster_token));
+        let planner = StatePlanner::new(
+            &parts.sessions,
+            Arc::clone(&parts.channels),
+            parts.peer_headers,
+            parts.local,
+        )?;
+        let core = Arc::new(Core {
+            catalog: parts.catalog,
+            planner,
+            runtime: parts.runtime,
+            stores: parts.stores,
+            files: parts.files,
+            channels: parts.channels,
+            members: Arc::clone(&members),
+            queries: QueryRegistry::default(),
+            settings: parts.settings,
+            data_url: parts.data_url,
+            background: Mutex::new(JoinSet::new()),
+        });
+        core.in_background(async move { members.watch().await });
+        Ok(Arc::new(Self { core }))
+    }
+
+    /// Opens a session for a user who has proved who they are.
+    pub fn open_session(&self, user: SessionUser) -> Arc<Session> {
+        Session::open(Arc::clone(&self.core), user)
+    }
+
+    /// The executors this coordinator knows.
+    pub fn members(&self) -> &Arc<Membership> {
+        &self.core.members
+    }
+
+    /// The catalog.
+    pub fn catalog(&self) -> &Arc<dyn CatalogStore> {
+        &self.core.catalog
+    }
+
+    /// The queries this coordinator knows.
+    pub fn queries(&self) -> &QueryRegistry {
+        &self.core.queries
+    }
+
+    /// Stops every running query and the coordinator's own tasks.
+    pub async fn shutdown(&self) {
+        for query in self.core.queries.all() {
+            query.cancel.cancel();
+        }
+        let mut background = std::mem::take(&mut *self.core.background.lock());
+        background.shutdown().await;
+    }
+}
+
+impl Core {
+    /// Runs `work` to its end, whatever becomes of the caller.
+    pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut background = self.background.lock();
+        while background.try_join_next().is_some() {}
+        background.spawn(work);
+    }
+
+    /// Records which files `plan` reads, so that its stores notice when one of them changes.
+    pub(crate) fn pin_files(&self, plan: &Arc<dyn ExecutionPlan>, share: &QueryShare) {
+        if let Some(pins) = share.attachment.downcast_ref::<Pins>() {
+            collect_pins(plan, pins);
+        }
+    }
+
+    /// Asks each of `executors` whether it is there; those that do not answer are taken out.
+    pub(crate) async fn find_lost(&self, executors: &[Url]) -> Vec<Url> {
+        let probes = executors.iter().filter(|url| !self.planner.is_local(std::slice::from_ref(*url)));
+        let answers = futures::future::join_all(probes.map(|url| async move {
+            let alive = tokio::time::timeout(PROBE_TIMEOUT, self.is_alive(url)).await;
+            (url.clone(), alive.unwrap_or(false))
+        }))
+        .await;
+        let active = self.members.active();
+        let draining: Vec<Url> = self.members.all().into_iter().map(|known| known.url).collect();
+        answers
+            .into_iter()
+            .filter(|(url, alive)| {
+                if !alive {
+                    self.members.mark_lost(url, "did not answer");
+                }
+                !alive || !(active.contains(url) || draining.contains(url))
+            })
+            .map(|(url, _)| url)
+            .collect()
+    }
+
+    async fn is_alive(&self, url: &Url) -> bool {
+        let Ok(mut client) = self.channels.get_worker_client_for_url(url).await else {
+            return false;
+        };
+        match client.get_worker_info(GetWorkerInfoRequest {}).await {
+            Ok(_) => true,
+            // Whoever refuses a caller without the cluster's token is there.
+            Err(error) => error.to_string().contains("cluster token"),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Opens the coordinator to the Flight SQL door.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use uuid::Uuid;
+use waterbuck_catalog::TableKind;
+use waterbuck_engine::cluster::HEARTBEAT_ACTION;
+use waterbuck_engine::{Error, Result};
+
+use crate::auth::check_password;
+use crate::coordinator::Coordinator;
+use crate::flight_sql::{
+    Backend, Execution, FlightSession, OptionValue, Prepared, SchemaInfo, StatementInput, TableInfo,
+};
+use crate::plan::{CATALOG_NAME, arrow_schema};
+use crate::session::{Outcome, Session};
+use crate::system;
+
+/// The coordinator as the Flight SQL door sees it.
+pub struct Door(pub Arc<Coordinator>);
+
+#[async_trait]
+impl Backend for Door {
+    async fn login(
+        &self,
+        user: &str,
+        password: &str,
+        peer: &str,
+    ) -> Result<Arc<dyn FlightSession>> {
+        let user = check_password(self.0.catalog(), user, password).await?;
+        tracing::info!(user = user.name, peer, "logged in");
+        Ok(Arc::new(OpenSession(self.0.open_session(user))))
+    }
+
+    async fn handle_action(
+        &self,
+        kind: &str,
+        body: Bytes,
+        _peer: &str,
+    ) -> Option<Result<Vec<Bytes>>> {
+        if kind != HEARTBEAT_ACTION {
+            return None;
+        }
+        Some(self.0.members().heartbeat(&body).map(|reply| vec![Bytes::from(reply)]))
+    }
+}
+
+struct OpenSession(Arc<Session>);
+
+#[async_trait]
+impl FlightSession for OpenSession {
+    fn id(&self) -> Uuid {
+        self.0.id()
+    }
+
+    fn user(&self) -> &str {
+        &self.0.user().name
+    }
+
+    async fn prepare(&self, sql: &str) -> Result<Prepared> {
+        let prepared = self.0.prepare(sql).await?;
+        Ok(Prepared {
+            sql: sql.to_owned(),
+            is_update: prepared.schema.is_none(),
+            dataset_schema: prepared.schema,
+            parameter_schema: prepared.parameters,
+            plan: None,
+        })
+    }
+
+    async fn execute(&self, statement: StatementInput) -> Result<Execution> {
+        match statement {
+            StatementInput::Sql(sql) => self.run(&sql, vec![]).await,
+            StatementInput::Prepared { prepared, parameters } if prepared.is_update => {
+                self.run_each(&prepared.sql, parameters).await
+            }
+            StatementInput::Prepared { prepared, parameters } => {
+                self.run(&prepared.sql, parameters).await
+            }
+        }
+    }
+
+    async fn list_catalogs(&self) -> Result<Vec<String>> {
+        Ok(vec![CATALOG_NAME.to_owned()])
+    }
+
+    async fn list_schemas(&self) -> Result<Vec<SchemaInfo>> {
+        let known = self.0.core().catalog.schemas().await?;
+        let names = known.into_iter().map(|schema| schema.name);
+        let names = names.chain([system::INFORMATION_SCHEMA, system::SCHEMA].map(str::to_owned));
+        Ok(names.map(|schema| SchemaInfo { catalog: CATALOG_NAME.to_owned(), schema }).collect())
+    }
+
+    async fn list_tables(&self, include_schema: bool) -> Result<Vec<TableInfo>> {
+        let tables = self.0.core().catalog.tables(None).await?;
+        let info = |table: waterbuck_catalog::TableDef| TableInfo {
+            catalog: CATALOG_NAME.to_owned(),
+            schema: table.name.schema,
+            name: table.name.name,
+            table_type: match table.kind {
+                TableKind::View(_) => "VIEW",
+                TableKind::External(_) | TableKind::Managed(_) => "TABLE",
+            }
+            .to_owned(),
+            comment: table.comment,
+            table_schema: include_schema.then(|| arrow_schema(&table.columns)),
+        };
+        Ok(tables.into_iter().map(info).collect())
+    }
+
+    async fn cancel(&self, query_id: Uuid) -> Result<bool> {
+        let user = self.0.user();
+        Ok(self.0.core().queries.kill(query_id, &user.name, user.admin).is_ok())
+    }
+
+    fn progress(&self, query_id: Uuid) -> Option<Value> {
+        let query = self.0.core().queries.get(query_id)?;
+        let user = self.0.user();
+        if query.user != user.name && !user.admin {
+            return None;
+        }
+        let view = query.view();
+        let done = view.state.is_final();
+        Some(json!({
+            "state": view.state.name(),
+            "stages_done": if done { view.stages } else { 0 },
+            "stages_total": view.stages,
+            "tasks_done": if done { view.tasks } else { 0 },
+            "tasks_total": view.tasks,
+            "rows": view.rows,
+            "bytes": view.bytes,
+            "elapsed_ms": view.elapsed.as_millis() as u64,
+        }))
+    }
+
+    fn options(&self) -> Vec<(String, OptionValue)> {
+        let mut options = vec![("catalog".to_owned(), OptionValue::Text(CATALOG_NAME.to_owned()))];
+        let listed = self.0.settings().list();
+        options.extend(listed.into_iter().map(|row| (row.name, OptionValue::Text(row.value))));
+        options
+    }
+
+    async fn set_option(&self, name: &str, value: Option<OptionValue>) -> Result<()> {
+        if name == "catalog" {
+            let fits = value.is_none_or(|value| value.to_string() == CATALOG_NAME);
+            let only = || Error::not_found(format!("the only catalog is \"{CATALOG_NAME}\""));
+            return fits.then_some(()).ok_or_else(only);
+        }
+        self.0.change_settings(|settings| match value {
+            Some(value) => settings.set(name, &value.to_string()),
+            None => settings.reset(name),
+        })
+    }
+
+    async fn close(&self) {
+        self.0.close();
+    }
+}
+
+impl OpenSession {
+    async fn run(&self, sql: &str, parameters: Vec<RecordBatch>) -> Result<Execution> {
+        Ok(match self.0.execute(sql, parameters).await? {
+            Outcome::Rows { query_id, stream } => {
+                Execution::Rows { query_id, schema: stream.schema(), stream }
+            }
+            Outcome::Updated { query_id, rows } => {
+                let rows = rows.map_or(-1, |rows| i64::try_from(rows).unwrap_or(i64::MAX));
+                Execution::Update { query_id, rows }
+            }
+        })
+    }
+
+    /// An update runs once for each row of parameters.
+    async fn run_each(&self, sql: &str, parameters: Vec<RecordBatch>) -> Result<Execution> {
+        let rows: usize = parameters.iter().map(RecordBatch::num_rows).sum();
+        if rows <= 1 {
+            return self.run(sql, parameters).await;
+        }
+        let mut total = 0;
+        let mut last = Uuid::nil();
+        for batch in &parameters {
+            for row in 0..batch.num_rows() {
+                if let Execution::Update { query_id, rows } =
+                    self.run(sql, vec![batch.slice(row, 1)]).await?
+                {
+                    total += rows.max(0);
+                    last = query_id;
+                }
+            }
+        }
+        Ok(Execution::Update { query_id: last, rows: total })
+    }
+}

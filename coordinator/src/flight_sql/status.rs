@@ -1,0 +1,112 @@
+//! Errors as clients see them: the one place where gRPC codes and SQLSTATEs are chosen.
+//!
+//! The codes are those which drivers pass on unharmed. ADBC turns FAILED_PRECONDITION,
+//! OUT_OF_RANGE and ABORTED into "unknown", so damaged data, overflows and bad casts are
+//! INVALID_ARGUMENT, and a lost race between two writers is UNAVAILABLE: both mean "nothing was
+//! changed, try again", and SQLSTATE 40001 tells them apart.
+
+use std::fmt::Write as _;
+
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Code, Status};
+use tracing::error;
+use uuid::Uuid;
+use waterbuck_engine::{Error, ErrorKind};
+
+/// The trailer that carries the SQLSTATE.
+pub(super) const SQLSTATE: &str = "x-sqlstate";
+/// The trailer that carries the id of the failed query.
+pub(super) const QUERY_ID: &str = "x-query-id";
+
+/// Java clients refuse more than 8 KiB of trailers, and the text is percent-encoded in them.
+const ENCODED_BYTES_MAX: usize = 6 * 1024;
+
+/// The status of an error that belongs to no running query.
+pub(super) fn status(error: &Error) -> Status {
+    build(error, None)
+}
+
+/// The status of an error in the query `query_id`.
+pub(super) fn query_status(error: &Error, query_id: Uuid) -> Status {
+    build(error, Some(query_id))
+}
+
+/// A message of the client's that cannot be understood.
+pub(super) fn malformed(what: impl Into<String>) -> Status {
+    status(&Error::invalid(what))
+}
+
+/// Something the protocol has and this server has not.
+pub(super) fn unsupported(what: impl Into<String>) -> Status {
+    status(&Error::unsupported(what))
+}
+
+fn build(error: &Error, query_id: Option<Uuid>) -> Status {
+    let (code, sqlstate) = codes(error.kind());
+    let text = error.to_string();
+    if error.kind() == ErrorKind::Internal {
+        error!(query_id = query_id.map(tracing::field::display), error = %text, "internal error");
+    }
+    let mut trailers = MetadataMap::new();
+    trailers.insert(SQLSTATE, MetadataValue::from_static(sqlstate));
+    if let Some(id) = query_id
+        && let Ok(value) = id.to_string().parse()
+    {
+        trailers.insert(QUERY_ID, value);
+    }
+    Status::with_metadata(code, shorten(&text), trailers)
+}
+
+fn codes(kind: ErrorKind) -> (Code, &'static str) {
+    match kind {
+        ErrorKind::InvalidQuery => (Code::InvalidArgument, "42000"),
+        ErrorKind::NotFound => (Code::NotFound, "42704"),
+        ErrorKind::AlreadyExists => (Code::AlreadyExists, "42710"),
+        ErrorKind::Conflict => (Code::Unavailable, "40001"),
+        ErrorKind::PermissionDenied => (Code::PermissionDenied, "42501"),
+        ErrorKind::Unauthenticated => (Code::Unauthenticated, "28000"),
+        ErrorKind::ResourceExhausted => (Code::ResourceExhausted, "53000"),
+        ErrorKind::Unavailable => (Code::Unavailable, "08006"),
+        ErrorKind::Cancelled => (Code::Cancelled, "57014"),
+        ErrorKind::Data => (Code::InvalidArgument, "22000"),
+        ErrorKind::Unsupported => (Code::Unimplemented, "0A000"),
+        ErrorKind::Internal => (Code::Internal, "XX000"),
+    }
+}
+
+/// Cuts a text that would not fit into the trailers, and says so.
+fn shorten(text: &str) -> String {
+    let mut encoded = 0;
+    for (at, c) in text.char_indices() {
+        encoded += if c.is_ascii_graphic() || c == ' ' { 1 } else { 3 * c.len_utf8() };
+        if encoded > ENCODED_BYTES_MAX {
+            let mut short = text[..at].to_owned();
+            let _ = write!(short, "... ({} bytes more)", text.len() - at);
+            return short;
+        }
+    }
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_carries_sqlstate_and_query_id() {
+        let id = Uuid::from_u128(7);
+        let status = query_status(&Error::not_found("table \"t\" does not exist"), id);
+        assert_eq!(status.code(), Code::NotFound);
+        assert_eq!(status.message(), "table \"t\" does not exist");
+        assert_eq!(status.metadata().get(SQLSTATE).unwrap(), "42704");
+        assert_eq!(status.metadata().get(QUERY_ID).unwrap(), &id.to_string());
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let short = shorten(&"é".repeat(10_000));
+        assert!(short.len() < 3 * 1024, "{}", short.len());
+        assert!(short.ends_with("bytes more)"));
+        assert_eq!(shorten("short"), "short");
+    }
+}

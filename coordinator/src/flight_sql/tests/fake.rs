@@ -1,0 +1,320 @@
+//! A backend of one DataFusion context, with statements that misbehave on demand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
+use async_trait::async_trait;
+use bytes::Bytes;
+use datafusion::common::{DataFusionError, ScalarValue};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::stream::{self, StreamExt};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use uuid::Uuid;
+use waterbuck_engine::{Error, ErrorKind, Result};
+
+use super::super::{
+    Backend, Execution, FlightSession, OptionValue, Prepared, SchemaInfo, StatementInput,
+    TableInfo,
+};
+
+/// What a test can see of the backend.
+pub(super) struct Probe {
+    /// Logins so far.
+    pub(super) logins: watch::Sender<usize>,
+    /// Sessions that were closed.
+    pub(super) closed: watch::Sender<usize>,
+    /// Queries whose streams (or whose planning) are alive.
+    pub(super) live: watch::Sender<usize>,
+    /// Rows of parameters seen by the last statement that had some.
+    pub(super) parameters: Mutex<Vec<RecordBatch>>,
+    /// Whether sessions are still open.
+    pub(super) open: AtomicBool,
+}
+
+pub(super) struct FakeBackend {
+    context: SessionContext,
+    pub(super) probe: Arc<Probe>,
+}
+
+struct FakeSession {
+    id: Uuid,
+    user: String,
+    context: SessionContext,
+    probe: Arc<Probe>,
+    options: Mutex<Vec<(String, OptionValue)>>,
+}
+
+impl FakeBackend {
+    pub(super) fn new() -> Self {
+        let config = SessionConfig::new().with_information_schema(true);
+        let probe = Probe {
+            logins: watch::Sender::new(0),
+            closed: watch::Sender::new(0),
+            live: watch::Sender::new(0),
+            parameters: Mutex::default(),
+            open: AtomicBool::new(true),
+        };
+        Self { context: SessionContext::new_with_config(config), probe: Arc::new(probe) }
+    }
+}
+
+#[async_trait]
+impl Backend for FakeBackend {
+    async fn login(
+        &self,
+        user: &str,
+        password: &str,
+        _peer: &str,
+    ) -> Result<Arc<dyn FlightSession>> {
+        if password != "secret" {
+            return Err(Error::new(ErrorKind::Unauthenticated, "wrong user or password"));
+        }
+        self.probe.logins.send_modify(|n| *n += 1);
+        Ok(Arc::new(FakeSession {
+            id: Uuid::now_v7(),
+            user: user.to_owned(),
+            context: self.context.clone(),
+            probe: Arc::clone(&self.probe),
+            options: Mutex::new(vec![
+                ("catalog".to_owned(), OptionValue::Text("datafusion".to_owned())),
+                ("schema".to_owned(), OptionValue::Text("public".to_owned())),
+                ("batch_size".to_owned(), OptionValue::Int(8192)),
+            ]),
+        }))
+    }
+
+    async fn handle_action(
+        &self,
+        kind: &str,
+        body: Bytes,
+        _peer: &str,
+    ) -> Option<Result<Vec<Bytes>>> {
+        (kind == "waterbuck.heartbeat").then(|| Ok(vec![body]))
+    }
+}
+
+#[async_trait]
+impl FlightSession for FakeSession {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn user(&self) -> &str {
+        &self.user
+    }
+
+    async fn prepare(&self, sql: &str) -> Result<Prepared> {
+        let plan = self.context.state().create_logical_plan(sql).await.map_err(describe)?;
+        let types = plan.get_parameter_types().map_err(describe)?;
+        let mut types: Vec<_> = types.into_iter().collect();
+        types.sort_by_key(|(name, _)| name[1..].parse::<usize>().unwrap_or_default());
+        let parameters: Vec<_> = types
+            .into_iter()
+            .map(|(name, kind)| Field::new(name, kind.unwrap_or(DataType::Null), true))
+            .collect();
+        let is_update = is_update(&plan);
+        let schema = Arc::new(plan.schema().as_arrow().clone());
+        Ok(Prepared {
+            sql: sql.to_owned(),
+            dataset_schema: (!is_update).then_some(schema),
+            parameter_schema: Arc::new(Schema::new(parameters)),
+            is_update,
+            plan: Some(Arc::new(plan)),
+        })
+    }
+
+    async fn execute(&self, statement: StatementInput) -> Result<Execution> {
+        match statement {
+            StatementInput::Sql(sql) => match self.misbehave(&sql).await {
+                Some(rows) => Ok(self.rows(rows)),
+                None => {
+                    let plan = self.context.state().create_logical_plan(&sql).await;
+                    self.run(plan.map_err(describe)?).await
+                }
+            },
+            StatementInput::Prepared { prepared, parameters } => {
+                let plan = prepared.plan.as_ref().and_then(|p| p.downcast_ref::<LogicalPlan>());
+                let plan = plan.expect("prepared here").clone();
+                self.run_with(plan, &parameters).await
+            }
+        }
+    }
+
+    async fn list_catalogs(&self) -> Result<Vec<String>> {
+        Ok(vec!["datafusion".to_owned(), "other".to_owned()])
+    }
+
+    async fn list_schemas(&self) -> Result<Vec<SchemaInfo>> {
+        Ok(["public", "a_b", "axb"]
+            .map(|name| SchemaInfo { catalog: "datafusion".into(), schema: name.into() })
+            .to_vec())
+    }
+
+    async fn list_tables(&self, include_schema: bool) -> Result<Vec<TableInfo>> {
+        let catalog = self.context.catalog("datafusion").expect("the default catalog");
+        let schema = catalog.schema("public").expect("the default schema");
+        let mut tables = Vec::new();
+        for name in schema.table_names() {
+            let table = schema.table(&name).await.map_err(describe)?.expect("just listed");
+            tables.push(TableInfo {
+                catalog: "datafusion".to_owned(),
+                schema: "public".to_owned(),
+                name,
+                table_type: "TABLE".to_owned(),
+                comment: Some("a table".to_owned()),
+                table_schema: include_schema.then(|| table.schema()),
+            });
+        }
+        Ok(tables)
+    }
+
+    fn is_open(&self) -> bool {
+        self.probe.open.load(Ordering::Relaxed)
+    }
+
+    async fn cancel(&self, _query_id: Uuid) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn progress(&self, query_id: Uuid) -> Option<serde_json::Value> {
+        (!query_id.is_nil()).then(|| serde_json::json!({ "fraction": 0.5 }))
+    }
+
+    fn options(&self) -> Vec<(String, OptionValue)> {
+        self.options.lock().clone()
+    }
+
+    async fn set_option(&self, name: &str, value: Option<OptionValue>) -> Result<()> {
+        let mut options = self.options.lock();
+        let found = options.iter_mut().find(|(known, _)| known == name);
+        let (_, slot) = found.ok_or_else(|| Error::not_found(format!("no option \"{name}\"")))?;
+        match value {
+            Some(OptionValue::Text(text)) if text == "bad" => {
+                return Err(Error::invalid("bad value"));
+            }
+            Some(value) => *slot = value,
+            None => *slot = OptionValue::Text("default".to_owned()),
+        }
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.probe.closed.send_modify(|n| *n += 1);
+    }
+}
+
+impl FakeSession {
+    async fn run_with(&self, plan: LogicalPlan, parameters: &[RecordBatch]) -> Result<Execution> {
+        if parameters.is_empty() {
+            return self.run(plan).await;
+        }
+        *self.probe.parameters.lock() = parameters.to_vec();
+        let mut last = Err(Error::internal("no rows of parameters"));
+        let mut total = 0;
+        for batch in parameters {
+            for row in 0..batch.num_rows() {
+                let values: Vec<ScalarValue> = batch
+                    .columns()
+                    .iter()
+                    .map(|column| ScalarValue::try_from_array(column, row).expect("a scalar"))
+                    .collect();
+                let plan = plan.clone().with_param_values(values).map_err(describe)?;
+                last = self.run(plan).await;
+                if let Ok(Execution::Update { rows, .. }) = &last {
+                    total += rows;
+                }
+            }
+        }
+        match last? {
+            Execution::Update { query_id, .. } => Ok(Execution::Update { query_id, rows: total }),
+            rows @ Execution::Rows { .. } => Ok(rows),
+        }
+    }
+
+    async fn run(&self, plan: LogicalPlan) -> Result<Execution> {
+        let is_dml = matches!(plan, LogicalPlan::Dml(_) | LogicalPlan::Copy(_));
+        let is_update = is_update(&plan);
+        let frame = self.context.execute_logical_plan(plan).await.map_err(describe)?;
+        if !is_update {
+            return Ok(self.rows(frame.execute_stream().await.map_err(describe)?));
+        }
+        let batches = frame.collect().await.map_err(describe)?;
+        let rows = match batches.first() {
+            Some(batch) if is_dml => batch.column(0).as_primitive::<UInt64Type>().value(0),
+            _ => 0,
+        };
+        Ok(Execution::Update { query_id: Uuid::now_v7(), rows: i64::try_from(rows).unwrap() })
+    }
+
+    fn rows(&self, rows: SendableRecordBatchStream) -> Execution {
+        let schema = rows.schema();
+        let alive = Alive::new(&self.probe);
+        let counted = rows.map(move |batch| {
+            let _alive = &alive;
+            batch
+        });
+        let stream = Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), counted));
+        Execution::Rows { query_id: Uuid::now_v7(), schema, stream }
+    }
+
+    async fn misbehave(&self, sql: &str) -> Option<SendableRecordBatchStream> {
+        let schema: SchemaRef =
+            Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+        let column = Arc::new(Int64Array::from_iter_values(0..8192)) as Arc<dyn Array>;
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column]).expect("fits");
+        let batches = stream::repeat_with(move || Ok(batch.clone()));
+        let rows = match sql {
+            "endless" => batches.boxed(),
+            "small" => {
+                batches.take(100).map(|b| b.map(|b: RecordBatch| b.slice(0, 100))).boxed()
+            }
+            "wide slices" => batches.take(8).map(|b| b.map(|b| b.slice(8000, 192))).boxed(),
+            "fails late" => {
+                let failure = DataFusionError::Execution("row 24577 is broken".to_owned());
+                batches.take(3).chain(stream::iter([Err(failure)])).boxed()
+            }
+            "panics" => batches
+                .enumerate()
+                .map(|(n, batch)| if n == 2 { panic!("a fault of the test") } else { batch })
+                .boxed(),
+            "hangs" => {
+                let _alive = Alive::new(&self.probe);
+                std::future::pending().await
+            }
+            _ => return None,
+        };
+        Some(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+}
+
+struct Alive(Arc<Probe>);
+
+impl Alive {
+    fn new(probe: &Arc<Probe>) -> Self {
+        probe.live.send_modify(|n| *n += 1);
+        Self(Arc::clone(probe))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.live.send_modify(|n| *n -= 1);
+    }
+}
+
+fn is_update(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_))
+}
+
+pub(super) fn describe(error: DataFusionError) -> Error {
+    match error {
+        DataFusionError::Execution(text) => Error::data(text),
+        other => Error::invalid(other.strip_backtrace()),
+    }
+}

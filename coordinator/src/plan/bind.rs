@@ -1,0 +1,258 @@
+//! Resolves the names of one statement and pins what they mean: the statement's snapshot.
+//!
+//! Every table is looked up and its files are listed once, here. What comes out is a small catalog
+//! of just these tables; planning, retries and views see nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider, SchemaProvider, TableProvider,
+};
+use datafusion::catalog::view::ViewTable;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::sql::TableReference;
+use datafusion::sql::parser::Statement as DFStatement;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use waterbuck_catalog::{TableDef, TableKind, TableName};
+use waterbuck_engine::sql::{ParseLimits, Statement, parse};
+use waterbuck_engine::{Error, Result};
+
+use super::errors::plan_error;
+use crate::statement::StatementContext;
+use crate::system;
+
+/// The one catalog.
+pub(crate) const CATALOG_NAME: &str = "waterbuck";
+
+const VIEW_DEPTH_MAX: usize = 32;
+
+/// The tables of one statement.
+pub(crate) struct Bound {
+    /// A catalog that holds them and nothing else.
+    pub(crate) tables: Arc<dyn CatalogProviderList>,
+    /// What was pinned, for the query's record.
+    pub(crate) snapshot: Value,
+}
+
+/// Binds the names of one statement.
+pub(crate) struct Binder<'a> {
+    context: &'a StatementContext,
+    found: BTreeMap<(String, String), Arc<dyn TableProvider>>,
+    pinned: serde_json::Map<String, Value>,
+    depth: usize,
+}
+
+impl<'a> Binder<'a> {
+    pub(crate) fn new(context: &'a StatementContext) -> Self {
+        Self { context, found: BTreeMap::new(), pinned: serde_json::Map::new(), depth: 0 }
+    }
+
+    /// Binds every table a statement names.
+    ///
+    /// # Errors
+    /// Unknown tables, with the nearest name; locations that cannot be read.
+    pub(crate) async fn bind(mut self, statement: &DFStatement) -> Result<Bound> {
+        let schema = self.context.settings.values().schema.clone();
+        self.bind_statement(statement, &schema).await?;
+        self.finish().await
+    }
+
+    /// Binds exactly these tables.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub(crate) async fn bind_tables(mut self, tables: &[TableReference]) -> Result<Bound> {
+        let schema = self.context.settings.values().schema.clone();
+        for table in tables {
+            self.bind_reference(table, &schema).await?;
+        }
+        self.finish().await
+    }
+
+    async fn bind_statement(&mut self, statement: &DFStatement, schema: &str) -> Result<()> {
+        let base = self.context.core().planner.base();
+        let references = base
+            .resolve_table_references(statement)
+            .map_err(|error| plan_error(&self.context.sql, error))?;
+        for reference in references {
+            self.bind_reference(&reference, schema).await?;
+        }
+        Ok(())
+    }
+
+    async fn bind_reference(&mut self, reference: &TableReference, schema: &str) -> Result<()> {
+        if let Some(catalog) = reference.catalog()
+            && catalog != CATALOG_NAME
+        {
+            return Err(Error::not_found(format!("catalog \"{catalog}\" does not exist")));
+        }
+        let name = TableName {
+            schema: reference.schema().unwrap_or(schema).to_owned(),
+            name: reference.table().to_owned(),
+        };
+        let key = (name.schema.clone(), name.name.clone());
+        if self.found.contains_key(&key) || name.schema == system::INFORMATION_SCHEMA {
+            return Ok(());
+        }
+        let provider = if name.schema == system::SCHEMA {
+            system::table(self.context, &name.name).await?
+        } else {
+            self.catalog_table(reference, &name).await?
+        };
+        self.found.insert(key, provider);
+        Ok(())
+    }
+
+    async fn catalog_table(
+        &mut self,
+        reference: &TableReference,
+        name: &TableName,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let core = self.context.core();
+        let Some(table) = core.catalog.table(name).await? else {
+            if reference.schema().is_none() && looks_like_path(&name.name) {
+                return self.path_table(&name.name).await;
+            }
+            return Err(self.unknown_table(name).await?);
+        };
+        match &table.kind {
+            TableKind::View(_) => self.view(&table).await,
+            TableKind::External(_) | TableKind::Managed(_) => {
+                let (provider, pinned) = crate::tables::open(self.context, &table).await?;
+                self.pinned.insert(format!("{}.{}", name.schema, name.name), pinned);
+                Ok(provider)
+            }
+        }
+    }
+
+    async fn path_table(&mut self, path: &str) -> Result<Arc<dyn TableProvider>> {
+        self.context.admin_only("read a path that is not a table")?;
+        let (provider, pinned) = crate::tables::open_path(self.context, path).await?;
+        self.pinned.insert(path.to_owned(), pinned);
+        Ok(provider)
+    }
+
+    async fn unknown_table(&self, name: &TableName) -> Result<Error> {
+        let core = self.context.core();
+        let schemas = core.catalog.schemas().await?;
+        if !schemas.iter().any(|schema| schema.name == name.schema) {
+            let names = schemas.iter().map(|schema| schema.name.as_str());
+            let hint = crate::names::did_you_mean(&name.schema, names);
+            let message = format!("schema \"{}\" does not exist{hint}", name.schema);
+            return Ok(Error::not_found(message));
+        }
+        let tables = core.catalog.tables(Some(&name.schema)).await?;
+        let hint =
+            crate::names::did_you_mean(&name.name, tables.iter().map(|table| table.name.name.as_str()));
+        let message =
+            format!("table \"{}\" does not exist in schema \"{}\"{hint}", name.name, name.schema);
+        Ok(Error::not_found(message))
+    }
+
+    /// A view is planned with the tables its text names, in its own schema.
+    fn view<'b>(&'b mut self, table: &'b TableDef) -> BoxFuture<'b, Result<Arc<dyn TableProvider>>> {
+        Box::pin(async move {
+            let TableKind::View(view) = &table.kind else {
+                return Err(Error::internal("not a view"));
+            };
+            let name = format!("{}.{}", table.name.schema, table.name.name);
+            if self.depth >= VIEW_DEPTH_MAX {
+                let message = format!("view \"{name}\" is nested more than {VIEW_DEPTH_MAX} deep");
+                return Err(Error::invalid(message));
+            }
+            let mut parsed = parse(&view.sql, &ParseLimits::from(&self.context.settings))?;
+            let Some(Statement::Query(query)) = parsed.pop().map(|parsed| parsed.statement) else {
+                return Err(Error::data(format!("the text of view \"{name}\" is no query")));
+            };
+            self.depth += 1;
+            self.bind_statement(&query, &table.name.schema).await?;
+            self.depth -= 1;
+            let plan = self.plan_view(&query, &table.name.schema).await.map_err(|error| {
+                Error::new(error.kind(), format!("view \"{name}\"")).with_source(error)
+            })?;
+            let plan = rename_columns(plan, &view.column_aliases)?;
+            Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))) as Arc<dyn TableProvider>)
+        })
+    }
+
+    async fn plan_view(
+        &self,
+        query: &DFStatement,
+        schema: &str,
+    ) -> Result<LogicalPlan> {
+        let base = self.context.core().planner.base().clone();
+        let mut config = base.config().clone();
+        self.context.settings.apply(config.options_mut());
+        schema.clone_into(&mut config.options_mut().catalog.default_schema);
+        let state = SessionStateBuilder::new_from_existing(base)
+            .with_config(config)
+            .with_catalog_list(self.catalog_list()?)
+            .build();
+        state
+            .statement_to_plan(query.clone())
+            .await
+            .map_err(|error| plan_error("", error))
+    }
+
+    fn catalog_list(&self) -> Result<Arc<dyn CatalogProviderList>> {
+        let catalog = Arc::new(MemoryCatalogProvider::new());
+        for ((schema, name), table) in &self.found {
+            let provider = match catalog.schema(schema) {
+                Some(provider) => provider,
+                None => {
+                    let provider = Arc::new(MemorySchemaProvider::new()) as Arc<dyn SchemaProvider>;
+                    catalog.register_schema(schema, Arc::clone(&provider)).map_err(internal)?;
+                    provider
+                }
+            };
+            provider.register_table(name.clone(), Arc::clone(table)).map_err(internal)?;
+        }
+        let list = MemoryCatalogProviderList::new();
+        list.register_catalog(CATALOG_NAME.to_owned(), catalog as Arc<dyn CatalogProvider>);
+        Ok(Arc::new(list))
+    }
+
+    async fn finish(self) -> Result<Bound> {
+        let tables = self.catalog_list()?;
+        system::add_information_schema(self.context, &tables).await?;
+        Ok(Bound { tables, snapshot: json!(self.pinned) })
+    }
+}
+
+fn internal(error: datafusion::common::DataFusionError) -> Error {
+    Error::internal("a table cannot be bound").with_source(error)
+}
+
+fn looks_like_path(name: &str) -> bool {
+    name.contains('/') || name.contains("://") || (name.contains('.') && !name.ends_with('.'))
+}
+
+fn rename_columns(
+    plan: LogicalPlan,
+    aliases: &[String],
+) -> Result<LogicalPlan> {
+    if aliases.is_empty() {
+        return Ok(plan);
+    }
+    if aliases.len() != plan.schema().fields().len() {
+        return Err(Error::invalid(format!(
+            "the view names {} columns, its query gives {}",
+            aliases.len(),
+            plan.schema().fields().len()
+        )));
+    }
+    let columns = plan.schema().columns();
+    let renamed = columns
+        .into_iter()
+        .zip(aliases)
+        .map(|(column, alias)| Expr::Column(column).alias(alias))
+        .collect::<Vec<_>>();
+    LogicalPlanBuilder::from(plan)
+        .project(renamed)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(|error| plan_error("", error))
+}

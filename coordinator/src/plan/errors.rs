@@ -1,0 +1,44 @@
+//! DataFusion's errors in plain words.
+
+use datafusion::common::DataFusionError;
+use waterbuck_engine::sql::describe_plan_error;
+use waterbuck_engine::{Error, ErrorKind};
+
+/// An error found while planning `sql`, with its place where that is known.
+pub(crate) fn plan_error(sql: &str, error: DataFusionError) -> Error {
+    describe_plan_error(sql, error)
+}
+
+/// An error found while a plan was run.
+pub(crate) fn run_error(error: DataFusionError) -> Error {
+    if let Some(ours) = find_ours(&error) {
+        return Error::new(ours.kind(), ours.to_string());
+    }
+    let text = error.to_string();
+    let described = describe_plan_error("", error);
+    // An executor's own error crosses the wire as text only.
+    if described.kind() == ErrorKind::Internal && text.contains("was changed or removed while") {
+        return Error::data(described.message().to_owned());
+    }
+    described
+}
+
+/// Our own error inside DataFusion's wrappings.
+fn find_ours(error: &DataFusionError) -> Option<&Error> {
+    match error {
+        DataFusionError::External(inner) => inner
+            .downcast_ref::<Error>()
+            .or_else(|| inner.downcast_ref::<DataFusionError>().and_then(find_ours)),
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
+            find_ours(inner)
+        }
+        DataFusionError::Shared(inner) => find_ours(inner),
+        DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
+            arrow::error::ArrowError::ExternalError(inner) => inner
+                .downcast_ref::<Error>()
+                .or_else(|| inner.downcast_ref::<DataFusionError>().and_then(find_ours)),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,14 @@
+//! A query's life: its record, its attempts, its result.
+
+mod hold;
+mod record;
+mod registry;
+mod result;
+mod run;
+mod session_state;
+
+pub use record::{QueryRecord, QueryState, QueryView, Timings};
+pub use registry::QueryRegistry;
+pub(crate) use run::{PlannedQuery, run_query};
+pub use session_state::LocalExecutor;
+pub(crate) use session_state::{Attempt, SessionInput, StatePlanner};

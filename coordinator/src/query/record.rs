@@ -1,0 +1,240 @@
+//! What is known of one query, from the moment its text arrives until it is forgotten.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use datafusion::physical_plan::ExecutionPlan;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Where a query is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryState {
+    /// Names are resolved, files listed, the plan made.
+    Planning,
+    /// Tasks run.
+    Running,
+    /// All rows were handed over.
+    Finished,
+    /// It ended in an error.
+    Failed,
+    /// The user, a deadline or a lost client stopped it.
+    Cancelled,
+}
+
+impl QueryState {
+    /// The state's name as users see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Planning => "planning",
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing more will happen.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Finished | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// How long each part of a query took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timings {
+    /// Parsing, resolving names, listing files, planning.
+    pub planning: Duration,
+    /// Waiting to be admitted.
+    pub queued: Duration,
+    /// From the start of execution to the first row.
+    pub first_row: Option<Duration>,
+    /// From the start of execution to the end.
+    pub execution: Duration,
+}
+
+#[derive(Debug)]
+struct Changing {
+    state: QueryState,
+    timings: Timings,
+    execution_started: Option<Instant>,
+    finished_at: Option<DateTime<Utc>>,
+    rows: u64,
+    bytes: u64,
+    stages: u32,
+    tasks: u32,
+    attempts: u32,
+    peak_memory_bytes: u64,
+    error: Option<String>,
+    snapshot: Option<String>,
+    plan: Option<Arc<dyn ExecutionPlan>>,
+}
+
+/// A copy of everything that changes about a query.
+#[derive(Debug, Clone)]
+pub struct QueryView {
+    /// Where it is.
+    pub state: QueryState,
+    /// What took how long.
+    pub timings: Timings,
+    /// From arrival to the end, or to now.
+    pub elapsed: Duration,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Rows handed over.
+    pub rows: u64,
+    /// Bytes handed over, as Arrow holds them.
+    pub bytes: u64,
+    /// Stages of the distributed plan; 0 when it runs on the coordinator alone.
+    pub stages: u32,
+    /// Tasks of all stages.
+    pub tasks: u32,
+    /// How often it was started.
+    pub attempts: u32,
+    /// The most memory operators on this node held at once.
+    pub peak_memory_bytes: u64,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// What it read: files by table.
+    pub snapshot: Option<String>,
+}
+
+/// One query.
+#[derive(Debug)]
+pub struct QueryRecord {
+    /// Its id, which sorts by time.
+    pub id: Uuid,
+    /// The session it came in.
+    pub session_id: Uuid,
+    /// The user who asked.
+    pub user: String,
+    /// Its text, or the statement's kind where the text holds a secret.
+    pub sql: String,
+    /// The kind of statement.
+    pub kind: &'static str,
+    /// When it arrived.
+    pub started_at: DateTime<Utc>,
+    started: Instant,
+    /// Stops it, wherever it runs.
+    pub cancel: CancellationToken,
+    changing: Mutex<Changing>,
+}
+
+impl QueryRecord {
+    /// A query that has just arrived.
+    pub fn new(session_id: Uuid, user: &str, sql: &str, kind: &'static str) -> Self {
+        let changing = Changing {
+            state: QueryState::Planning,
+            timings: Timings::default(),
+            execution_started: None,
+            finished_at: None,
+            rows: 0,
+            bytes: 0,
+            stages: 0,
+            tasks: 0,
+            attempts: 0,
+            peak_memory_bytes: 0,
+            error: None,
+            snapshot: None,
+            plan: None,
+        };
+        Self {
+            id: Uuid::now_v7(),
+            session_id,
+            user: user.to_owned(),
+            sql: sql.to_owned(),
+            kind,
+            started_at: Utc::now(),
+            started: Instant::now(),
+            cancel: CancellationToken::new(),
+            changing: Mutex::new(changing),
+        }
+    }
+
+    /// Everything that changes, as it is now.
+    pub fn view(&self) -> QueryView {
+        let changing = self.changing.lock();
+        let elapsed = match (changing.state.is_final(), changing.execution_started) {
+            (true, _) => changing.timings.planning + changing.timings.queued + changing.timings.execution,
+            (false, _) => self.started.elapsed(),
+        };
+        QueryView {
+            state: changing.state,
+            timings: changing.timings,
+            elapsed,
+            finished_at: changing.finished_at,
+            rows: changing.rows,
+            bytes: changing.bytes,
+            stages: changing.stages,
+            tasks: changing.tasks,
+            attempts: changing.attempts,
+            peak_memory_bytes: changing.peak_memory_bytes,
+            error: changing.error.clone(),
+            snapshot: changing.snapshot.clone(),
+        }
+    }
+
+    /// Records what the query reads.
+    pub fn set_snapshot(&self, snapshot: String) {
+        self.changing.lock().snapshot = Some(snapshot);
+    }
+
+    /// Records the plan of an attempt that starts now.
+    pub fn attempt_started(&self, plan: &Arc<dyn ExecutionPlan>, stages: u32, tasks: u32) {
+        let mut changing = self.changing.lock();
+        changing.state = QueryState::Running;
+        changing.attempts += 1;
+        changing.stages = stages;
+        changing.tasks = tasks;
+        changing.plan = Some(Arc::clone(plan));
+        if changing.execution_started.is_none() {
+            changing.timings.planning = self.started.elapsed();
+            changing.execution_started = Some(Instant::now());
+        }
+    }
+
+    /// The plan of the last attempt, while the query runs.
+    pub fn plan(&self) -> Option<Arc<dyn ExecutionPlan>> {
+        self.changing.lock().plan.clone()
+    }
+
+    /// How long it has been executing.
+    pub fn execution_so_far(&self) -> Duration {
+        self.changing.lock().execution_started.map_or(Duration::ZERO, |start| start.elapsed())
+    }
+
+    /// Counts rows that were handed over.
+    pub fn handed_over(&self, rows: usize, bytes: usize) {
+        let mut changing = self.changing.lock();
+        if changing.timings.first_row.is_none() {
+            changing.timings.first_row = changing.execution_started.map(|start| start.elapsed());
+        }
+        changing.rows += rows as u64;
+        changing.bytes += bytes as u64;
+    }
+
+    /// Records the most memory held on this node.
+    pub fn set_peak_memory(&self, bytes: usize) {
+        let mut changing = self.changing.lock();
+        changing.peak_memory_bytes = changing.peak_memory_bytes.max(bytes as u64);
+    }
+
+    /// Ends the query once; later calls change nothing.
+    pub(super) fn finish(&self, state: QueryState, error: Option<String>) -> bool {
+        let mut changing = self.changing.lock();
+        if changing.state.is_final() {
+            return false;
+        }
+        match changing.execution_started {
+            Some(start) => changing.timings.execution = start.elapsed(),
+            None => changing.timings.planning = self.started.elapsed(),
+        }
+        changing.state = state;
+        changing.finished_at = Some(Utc::now());
+        changing.error = error;
+        changing.plan = None;
+        true
+    }
+}

@@ -1,0 +1,95 @@
+//! All queries of this coordinator: those that run and the last ones that ended.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use tracing::{debug, info};
+use uuid::Uuid;
+use waterbuck_engine::{Error, ErrorKind, Result};
+
+use super::record::{QueryRecord, QueryState};
+
+/// How many ended queries are remembered.
+const HISTORY: usize = 1000;
+
+/// The queries this coordinator knows.
+#[derive(Debug, Default)]
+pub struct QueryRegistry {
+    running: DashMap<Uuid, Arc<QueryRecord>>,
+    past: Mutex<VecDeque<Arc<QueryRecord>>>,
+}
+
+impl QueryRegistry {
+    /// Enters a query that has just arrived.
+    pub fn enter(&self, query: QueryRecord) -> Arc<QueryRecord> {
+        let query = Arc::new(query);
+        debug!(query_id = %query.id, user = %query.user, kind = query.kind, "query arrived");
+        self.running.insert(query.id, Arc::clone(&query));
+        query
+    }
+
+    /// Ends a query; of several calls the first counts.
+    pub fn finish(&self, query: &Arc<QueryRecord>, state: QueryState, error: Option<String>) {
+        if !query.finish(state, error) {
+            return;
+        }
+        self.running.remove(&query.id);
+        let view = query.view();
+        info!(
+            query_id = %query.id, user = %query.user, kind = query.kind, state = state.name(),
+            elapsed_ms = view.elapsed.as_millis() as u64, rows = view.rows, error = view.error,
+            "query ended"
+        );
+        let mut past = self.past.lock();
+        if past.len() == HISTORY {
+            past.pop_front();
+        }
+        past.push_back(Arc::clone(query));
+    }
+
+    /// Takes out a statement that was planned but not run: nobody asked for its record.
+    pub fn forget(&self, id: Uuid) {
+        self.running.remove(&id);
+    }
+
+    /// A query, running or past.
+    pub fn get(&self, id: Uuid) -> Option<Arc<QueryRecord>> {
+        if let Some(query) = self.running.get(&id) {
+            return Some(Arc::clone(&query));
+        }
+        self.past.lock().iter().rev().find(|query| query.id == id).map(Arc::clone)
+    }
+
+    /// All queries, the oldest first.
+    pub fn all(&self) -> Vec<Arc<QueryRecord>> {
+        let mut all: Vec<_> = self.past.lock().iter().map(Arc::clone).collect();
+        all.extend(self.running.iter().map(|entry| Arc::clone(entry.value())));
+        all.sort_by_key(|query| query.id);
+        all.dedup_by_key(|query| query.id);
+        all
+    }
+
+    /// Stops a running query that `user` may stop: their own, or any for an administrator.
+    ///
+    /// # Errors
+    /// When no such query runs. Other users' queries are not told apart from unknown ones.
+    pub fn kill(&self, id: Uuid, user: &str, admin: bool) -> Result<()> {
+        let found = self.running.get(&id).map(|query| Arc::clone(&query));
+        match found {
+            Some(query) if admin || query.user == user => {
+                query.cancel.cancel();
+                Ok(())
+            }
+            _ => Err(Error::new(ErrorKind::NotFound, format!("no query \"{id}\" is running"))),
+        }
+    }
+
+    /// Stops every running query of a session.
+    pub fn cancel_session(&self, session_id: Uuid) {
+        for query in self.running.iter().filter(|query| query.session_id == session_id) {
+            query.cancel.cancel();
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The stream a client reads: counts rows, and ends the query's record with the right state.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::DataFusionError;
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
+use futures::{Stream, StreamExt};
+use waterbuck_engine::ErrorKind;
+
+use super::record::{QueryRecord, QueryState};
+use crate::coordinator::Core;
+use crate::plan::run_error;
+
+/// A query's rows on their way to the client.
+pub(super) struct ResultStream {
+    rows: SendableRecordBatchStream,
+    record: Arc<QueryRecord>,
+    core: Arc<Core>,
+    ended: bool,
+}
+
+impl ResultStream {
+    pub(super) fn new(
+        rows: SendableRecordBatchStream,
+        record: Arc<QueryRecord>,
+        core: Arc<Core>,
+        ends_query: bool,
+    ) -> Self {
+        Self { rows, record, core, ended: !ends_query }
+    }
+
+    fn end(&mut self, state: QueryState, error: Option<String>) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        if let Some(peak) = self.core.runtime.query_peak_bytes(&self.record.id.to_string()) {
+            self.record.set_peak_memory(peak);
+        }
+        self.core.queries.finish(&self.record, state, error);
+    }
+}
+
+impl Stream for ResultStream {
+    type Item = Result<RecordBatch, DataFusionError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let polled = self.rows.poll_next_unpin(context);
+        match &polled {
+            Poll::Ready(Some(Ok(batch))) => {
+                if !self.ended {
+                    self.record.handed_over(batch.num_rows(), batch.get_array_memory_size());
+                }
+            }
+            Poll::Ready(Some(Err(_))) => {}
+            Poll::Ready(None) => self.end(QueryState::Finished, None),
+            Poll::Pending => {}
+        }
+        match polled {
+            Poll::Ready(Some(Err(error))) => {
+                let error = run_error(error);
+                let state = match error.kind() {
+                    ErrorKind::Cancelled => QueryState::Cancelled,
+                    _ => QueryState::Failed,
+                };
+                self.end(state, Some(error.to_string()));
+                Poll::Ready(Some(Err(error.into())))
+            }
+            other => other,
+        }
+    }
+}
+
+impl RecordBatchStream for ResultStream {
+    fn schema(&self) -> SchemaRef {
+        self.rows.schema()
+    }
+}
+
+impl Drop for ResultStream {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.record.cancel.cancel();
+        self.end(QueryState::Cancelled, Some("the result was not read to its end".to_owned()));
+    }
+}

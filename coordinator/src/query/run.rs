@@ -1,0 +1,196 @@
+//! Runs a planned query: attempts on one snapshot until one succeeds or a row has left.
+//!
+//! ```text
+//! plan ─► attempt 1 ─► rows held back ─► released ─► client
+//!            │ executor lost, or out of memory; nothing released yet
+//!            └──────► attempt 2 (other executors, or joins that spill) on the same snapshot
+//! ```
+//! A short answer is never passed off as whole: after the first released row every failure is the
+//! client's error.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::catalog::CatalogProviderList;
+use datafusion::common::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use url::Url;
+use waterbuck_engine::session::QueryShare;
+use waterbuck_engine::settings::Settings;
+use waterbuck_engine::{Error, ErrorKind, Result};
+
+use super::hold::{Hold, Pumped, pump};
+use super::record::QueryRecord;
+use super::result::ResultStream;
+use super::session_state::{Attempt, SessionInput};
+use crate::coordinator::Core;
+use crate::plan::{plan_shape, plan_error};
+
+const ATTEMPTS_MAX: usize = 4;
+
+/// A query whose snapshot is pinned and whose logical plan is optimised.
+pub(crate) struct PlannedQuery {
+    pub(crate) record: Arc<QueryRecord>,
+    pub(crate) logical: LogicalPlan,
+    pub(crate) settings: Settings,
+    pub(crate) tables: Arc<dyn CatalogProviderList>,
+    pub(crate) share: QueryShare,
+    pub(crate) secrets: Vec<u8>,
+    pub(crate) sql: String,
+    /// Whether the query is over when its last row was read; a write is published after that.
+    pub(crate) ends_query: bool,
+}
+
+impl PlannedQuery {
+    /// What every session of this query is made of.
+    pub(crate) fn session_input(&self) -> SessionInput<'_> {
+        SessionInput {
+            record: &self.record,
+            settings: &self.settings,
+            tables: &self.tables,
+            share: &self.share,
+            secrets: &self.secrets,
+        }
+    }
+}
+
+/// One started attempt.
+struct Started {
+    stream: SendableRecordBatchStream,
+    plan: Arc<dyn ExecutionPlan>,
+    executors: Vec<Url>,
+    attempt: Attempt,
+}
+
+/// Plans and starts `query`; the rows come from the stream, and dropping it stops everything.
+///
+/// # Errors
+/// Everything that is found while planning. Later errors come through the stream.
+pub(crate) async fn run_query(
+    core: Arc<Core>,
+    query: PlannedQuery,
+) -> Result<(SendableRecordBatchStream, Arc<dyn ExecutionPlan>)> {
+    let guard = Arc::new(query);
+    let started = start(&core, &guard, Attempt::default()).await?;
+    let plan = Arc::clone(&started.plan);
+    let mut builder = RecordBatchReceiverStreamBuilder::new(started.plan.schema(), 2);
+    let tx = builder.tx();
+    let record = Arc::clone(&guard.record);
+    let ends_query = guard.ends_query;
+    let driver_core = Arc::clone(&core);
+    builder.spawn(async move {
+        let timeout = guard.settings.values().query_timeout;
+        let cancel = guard.record.cancel.clone();
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(cancelled(&guard.record, "the query was cancelled")),
+            () = elapsed(timeout) => Err(cancelled(
+                &guard.record,
+                &format!("the query ran longer than query_timeout ({timeout:?})"),
+            )),
+            result = drive(&driver_core, &guard, started, &tx) => result,
+        }
+    });
+    Ok((Box::pin(ResultStream::new(builder.build(), record, core, ends_query)), plan))
+}
+
+fn cancelled(record: &QueryRecord, why: &str) -> DataFusionError {
+    Error::new(ErrorKind::Cancelled, format!("{why} (query {})", record.id)).into()
+}
+
+async fn elapsed(timeout: Duration) {
+    if timeout.is_zero() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(timeout).await;
+}
+
+async fn start(core: &Arc<Core>, query: &PlannedQuery, attempt: Attempt) -> Result<Started> {
+    let executors = core.planner.executors(&core.members, &attempt);
+    let state = core.planner.state(&query.session_input(), (executors.clone(), &attempt))?;
+    let plan = state
+        .query_planner()
+        .create_physical_plan(&query.logical, &state)
+        .await
+        .map_err(|error| plan_error(&query.sql, error))?;
+    core.pin_files(&plan, &query.share);
+    let shape = plan_shape(&plan);
+    query.record.attempt_started(&plan, shape.stages, shape.tasks);
+    let executors = if shape.stages == 0 { vec![] } else { executors };
+    let stream = execute_stream(Arc::clone(&plan), state.task_ctx())
+        .map_err(|error| plan_error(&query.sql, error))?;
+    Ok(Started { stream, plan, executors, attempt })
+}
+
+async fn drive(
+    core: &Arc<Core>,
+    query: &PlannedQuery,
+    mut started: Started,
+    tx: &tokio::sync::mpsc::Sender<Result<arrow::array::RecordBatch, DataFusionError>>,
+) -> Result<(), DataFusionError> {
+    for _ in 1..ATTEMPTS_MAX {
+        let failed = match attempt(core, query, &mut started, tx).await {
+            Pumped::Done => return Ok(()),
+            Pumped::Failed(failed) => failed,
+        };
+        let next = recover(core, query, &started, failed.error, failed.released).await?;
+        drop(started);
+        started = start(core, query, next).await?;
+    }
+    match attempt(core, query, &mut started, tx).await {
+        Pumped::Done => Ok(()),
+        Pumped::Failed(failed) => Err(failed.error),
+    }
+}
+
+async fn attempt(
+    core: &Arc<Core>,
+    query: &PlannedQuery,
+    started: &mut Started,
+    tx: &tokio::sync::mpsc::Sender<Result<arrow::array::RecordBatch, DataFusionError>>,
+) -> Pumped {
+    let hold = Hold::new(&query.settings, &query.share.runtime.memory_pool);
+    let lost = core.members.any_lost(&started.executors);
+    if started.executors.is_empty() || core.planner.is_local(&started.executors) {
+        return pump(&mut started.stream, tx, hold, std::future::pending()).await;
+    }
+    pump(&mut started.stream, tx, hold, lost).await
+}
+
+/// Decides how to go on after a failure, or gives the error the client sees.
+async fn recover(
+    core: &Arc<Core>,
+    query: &PlannedQuery,
+    failed: &Started,
+    error: DataFusionError,
+    released: bool,
+) -> Result<Attempt, DataFusionError> {
+    let mut next = failed.attempt.clone();
+    let out_of_memory = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
+    if out_of_memory {
+        if released || next.spilling_joins {
+            return Err(error);
+        }
+        next.spilling_joins = true;
+        tracing::info!(query_id = %query.record.id, "out of memory: planning again with joins that spill");
+        return Ok(next);
+    }
+    let lost = core.find_lost(&failed.executors).await;
+    if lost.is_empty() {
+        return Err(error);
+    }
+    let names: Vec<_> = lost.iter().map(Url::as_str).collect();
+    if released || !query.settings.values().retry_lost_executor {
+        let message = format!(
+            "executor {} was lost in the middle of the query; run the query again",
+            names.join(", ")
+        );
+        return Err(Error::unavailable(message).with_source(error).into());
+    }
+    tracing::info!(query_id = %query.record.id, lost = names.join(", "), "running the query again");
+    next.excluded.extend(lost);
+    Ok(next)
+}

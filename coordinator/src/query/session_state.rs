@@ -1,0 +1,132 @@
+//! The DataFusion session of one attempt of one query.
+
+use std::sync::Arc;
+
+use datafusion::catalog::CatalogProviderList;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion_distributed::{
+    ChannelResolver, DistributedExt, SessionStateBuilderExt, Worker,
+};
+use http::HeaderMap;
+use url::Url;
+use waterbuck_engine::session::{QueryShare, SessionFactory, TaskOptions};
+use waterbuck_engine::settings::Settings;
+use waterbuck_engine::{Error, Result};
+
+use super::record::QueryRecord;
+use crate::cluster::{FixedExecutors, Membership};
+use crate::plan::{WriteQueryPlanner, apply_settings};
+
+/// What an attempt does otherwise than the first one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attempt {
+    /// Executors that failed in an earlier attempt.
+    pub(crate) excluded: Vec<Url>,
+    /// Use joins that can spill: an earlier attempt ran out of memory.
+    pub(crate) spilling_joins: bool,
+    /// Run on the coordinator alone.
+    pub(crate) local_only: bool,
+}
+
+/// What every session of one statement is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct SessionInput<'a> {
+    pub(crate) record: &'a QueryRecord,
+    pub(crate) settings: &'a Settings,
+    pub(crate) tables: &'a Arc<dyn CatalogProviderList>,
+    pub(crate) share: &'a QueryShare,
+    /// The secrets its scans may need, as JSON.
+    pub(crate) secrets: &'a [u8],
+}
+
+/// An executor inside this process.
+pub struct LocalExecutor {
+    /// The address it is known by; never connected to.
+    pub url: Url,
+    /// What runs its tasks.
+    pub worker: Worker,
+}
+
+/// Makes the sessions in which queries are planned and started.
+pub(crate) struct StatePlanner {
+    base: SessionState,
+    local: Option<LocalExecutor>,
+}
+
+impl StatePlanner {
+    /// A planner whose sessions reach executors through `channels`, saying `peer_headers`.
+    pub(crate) fn new(
+        sessions: &SessionFactory,
+        channels: Arc<dyn ChannelResolver + Send + Sync>,
+        peer_headers: HeaderMap,
+        local: Option<LocalExecutor>,
+    ) -> Result<Self> {
+        let builder = SessionStateBuilder::new()
+            .with_config(SessionFactory::base_config())
+            .with_query_planner(Arc::new(WriteQueryPlanner));
+        let builder = sessions
+            .coordinator(builder)
+            .with_distributed_channel_resolver(channels)
+            .with_distributed_option_extension(TaskOptions::default())
+            .with_distributed_passthrough_headers(peer_headers)
+            .map_err(|error| Error::internal("cluster token cannot be sent").with_source(error))?
+            .with_distributed_planner();
+        Ok(Self { base: builder.build(), local })
+    }
+
+    /// A session without tables or a query: for types, expressions and lists of functions.
+    pub(crate) fn base(&self) -> &SessionState {
+        &self.base
+    }
+
+    /// Whether `executors` is nothing but the executor inside this process.
+    pub(crate) fn is_local(&self, executors: &[Url]) -> bool {
+        self.local.as_ref().is_some_and(|local| executors.iter().all(|url| *url == local.url))
+    }
+
+    /// The executors an attempt would use now.
+    pub(crate) fn executors(&self, members: &Membership, attempt: &Attempt) -> Vec<Url> {
+        if attempt.local_only {
+            return vec![];
+        }
+        let mut urls = members.active();
+        urls.retain(|url| !attempt.excluded.contains(url));
+        if urls.is_empty() {
+            urls.extend(self.local.iter().map(|local| local.url.clone()));
+        }
+        urls
+    }
+
+    /// The session of one attempt, using `executors`.
+    ///
+    /// # Errors
+    /// When a setting does not fit DataFusion.
+    pub(crate) fn state(
+        &self,
+        input: &SessionInput<'_>,
+        (executors, attempt): (Vec<Url>, &Attempt),
+    ) -> Result<SessionState> {
+        let SessionInput { record: query, settings, tables, share, secrets } = *input;
+        let mut config = self.base.config().clone();
+        apply_settings(&mut config, settings, &executors)?;
+        if attempt.spilling_joins {
+            config.options_mut().optimizer.prefer_hash_join = false;
+        }
+        let mut options = TaskOptions::default().with_secrets(secrets);
+        options.query_id = query.id.to_string();
+        options.memory_limit = usize::try_from(settings.values().memory_limit).unwrap_or(usize::MAX);
+        let options = options.with_overrides_of(&config);
+        config.options_mut().extensions.insert(options);
+        let mut builder = SessionStateBuilder::new_from_existing(self.base.clone())
+            .with_session_id(query.session_id.to_string())
+            .with_config(config)
+            .with_runtime_env(Arc::clone(&share.runtime))
+            .with_catalog_list(Arc::clone(tables))
+            .with_distributed_worker_resolver(FixedExecutors(executors));
+        if let Some(local) = &self.local {
+            let context = local.worker.to_local_worker_context(local.url.clone());
+            builder = builder.with_distributed_local_worker_context(context);
+        }
+        Ok(builder.build())
+    }
+}

@@ -1,0 +1,175 @@
+//! A user's session: who they are, what they set, and the statements they send.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::execution::SendableRecordBatchStream;
+use parking_lot::Mutex;
+use uuid::Uuid;
+use waterbuck_engine::settings::Settings;
+use waterbuck_engine::sql::{ParseLimits, ParsedStatement, parse};
+use waterbuck_engine::{Error, Result};
+
+use crate::coordinator::Core;
+use crate::query::QueryRecord;
+use crate::statement::{self, StatementContext};
+
+/// Who a session belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionUser {
+    /// The user's name.
+    pub name: String,
+    /// May do everything.
+    pub admin: bool,
+}
+
+/// What a statement gave.
+pub enum Outcome {
+    /// Rows to be read.
+    Rows {
+        /// The id under which the query can be watched and stopped.
+        query_id: Uuid,
+        /// The rows; dropping the stream stops the query.
+        stream: SendableRecordBatchStream,
+    },
+    /// Something was changed.
+    Updated {
+        /// The id under which the statement was recorded.
+        query_id: Uuid,
+        /// Rows written, where the statement writes rows.
+        rows: Option<u64>,
+    },
+}
+
+/// A statement that was planned but not run.
+#[derive(Debug, Clone)]
+pub struct PreparedStatement {
+    /// The columns of the result; `None` for a statement that gives no rows.
+    pub schema: Option<SchemaRef>,
+    /// The parameters `$1`, `$2`, …; type `Null` where none could be inferred.
+    pub parameters: SchemaRef,
+}
+
+/// One user's session.
+pub struct Session {
+    id: Uuid,
+    user: SessionUser,
+    core: Arc<Core>,
+    settings: Mutex<Settings>,
+}
+
+impl Session {
+    pub(crate) fn open(core: Arc<Core>, user: SessionUser) -> Arc<Self> {
+        let settings = Mutex::new(core.settings.clone());
+        Arc::new(Self { id: Uuid::now_v7(), user, core, settings })
+    }
+
+    /// The session's id.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Who it belongs to.
+    pub fn user(&self) -> &SessionUser {
+        &self.user
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// The settings as they are now.
+    pub fn settings(&self) -> Settings {
+        self.settings.lock().clone()
+    }
+
+    pub(crate) fn change_settings<T>(&self, change: impl FnOnce(&mut Settings) -> T) -> T {
+        change(&mut self.settings.lock())
+    }
+
+    /// Splits a text into its statements.
+    ///
+    /// # Errors
+    /// Syntax errors, with the place, and texts beyond the limits.
+    pub fn parse(&self, sql: &str) -> Result<Vec<ParsedStatement>> {
+        parse(sql, &ParseLimits::from(&self.settings()))
+    }
+
+    fn parse_one(&self, sql: &str) -> Result<ParsedStatement> {
+        let mut statements = self.parse(sql)?;
+        match (statements.pop(), statements.is_empty()) {
+            (Some(statement), true) => Ok(statement),
+            (None, _) => Err(Error::invalid("the statement is empty")),
+            (Some(_), false) => Err(Error::invalid(
+                "one statement at a time: send what stands after the first \";\" separately",
+            )),
+        }
+    }
+
+    /// Plans a statement without running it.
+    ///
+    /// # Errors
+    /// Everything that is found while planning.
+    pub async fn prepare(self: &Arc<Self>, sql: &str) -> Result<PreparedStatement> {
+        let parsed = self.parse_one(sql)?;
+        let context = self.enter(&parsed, vec![]);
+        let prepared = statement::prepare(&context, &parsed).await;
+        context.forget();
+        prepared
+    }
+
+    /// Runs one statement; each row of `parameters` is one set of values for its parameters.
+    ///
+    /// # Errors
+    /// Everything that is found before the first row.
+    pub async fn execute(
+        self: &Arc<Self>,
+        sql: &str,
+        parameters: Vec<RecordBatch>,
+    ) -> Result<Outcome> {
+        let parsed = self.parse_one(sql)?;
+        self.run(&parsed, parameters).await
+    }
+
+    /// Runs a statement that was parsed before.
+    ///
+    /// # Errors
+    /// Everything that is found before the first row.
+    pub async fn run(
+        self: &Arc<Self>,
+        parsed: &ParsedStatement,
+        parameters: Vec<RecordBatch>,
+    ) -> Result<Outcome> {
+        let context = self.enter(parsed, parameters);
+        let cancel = context.record.cancel.clone();
+        let result = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(context.cancelled()),
+            result = statement::execute(&context, parsed) => result,
+        };
+        context.settle(result)
+    }
+
+    fn enter(
+        self: &Arc<Self>,
+        parsed: &ParsedStatement,
+        parameters: Vec<RecordBatch>,
+    ) -> StatementContext {
+        let kind = parsed.statement.kind_name();
+        let text = if parsed.statement.holds_secret() { kind } else { parsed.text.as_str() };
+        let record = QueryRecord::new(self.id, &self.user.name, text, kind);
+        let record = self.core.queries.enter(record);
+        StatementContext::new(Arc::clone(self), record, parameters, &parsed.text)
+    }
+
+    /// Stops every query of the session.
+    pub fn close(&self) {
+        self.core.queries.cancel_session(self.id);
+    }
+}
+
+/// A schema without columns: what a statement without rows gives.
+pub(crate) fn no_columns() -> SchemaRef {
+    Arc::new(Schema::empty())
+}

@@ -1,0 +1,130 @@
+//! `ANALYZE TABLE … COMPUTE STATISTICS`: one distributed query over the table, kept in the catalog.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::DataType;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use chrono::Utc;
+use datafusion::physical_plan::common::collect;
+use waterbuck_catalog::{ColumnDef, ColumnStatistics, TableKind, TableStatistics};
+use waterbuck_engine::sql::{Analyze, ParseLimits, Statement, parse};
+use waterbuck_engine::{Error, Result};
+
+use super::query::{optimise, plan};
+use super::{StatementContext, table_details};
+use crate::plan::run_error;
+use crate::query::run_query;
+use crate::session::Outcome;
+
+/// The figures of a column, in the order of the query's result.
+const FIGURES: usize = 5;
+
+/// `ANALYZE TABLE t COMPUTE STATISTICS [FOR COLUMNS …]`.
+pub(super) async fn execute(context: &StatementContext, analyze: &Analyze) -> Result<Outcome> {
+    let table = table_details::find(context, &analyze.table).await?;
+    if matches!(table.kind, TableKind::View(_)) {
+        return Err(Error::invalid(format!("\"{}\" is a view: analyze its tables", table.name)));
+    }
+    let columns = chosen(&table.columns, analyze)?;
+    let sql = query(&table.name.schema, &table.name.name, &columns);
+    let inner = context.with_sql(&sql);
+    let mut parsed = parse(&sql, &ParseLimits::from(&context.settings))?;
+    let Some(Statement::Query(statement)) = parsed.pop().map(|parsed| parsed.statement) else {
+        return Err(Error::internal("the statistics query is no query"));
+    };
+    let mut planned = optimise(&inner, plan(&inner, &statement).await?)?;
+    planned.ends_query = false;
+    let (stream, _plan) = run_query(Arc::clone(context.core()), planned).await?;
+    let batches = collect(stream).await.map_err(run_error)?;
+    let batch = batches
+        .into_iter()
+        .find(|batch| batch.num_rows() > 0)
+        .ok_or_else(|| Error::internal("the statistics query gave no row"))?;
+    let mut statistics = read(&batch, &columns)?;
+    if let Some(known) = context.core().catalog.statistics(table.id).await? {
+        // Columns that were not asked for keep what is known of them.
+        for (name, column) in known.columns {
+            statistics.columns.entry(name).or_insert(column);
+        }
+    }
+    context.core().catalog.put_statistics(table.id, statistics).await?;
+    Ok(context.done())
+}
+
+fn chosen<'a>(columns: &'a [ColumnDef], analyze: &Analyze) -> Result<Vec<&'a ColumnDef>> {
+    let Some(names) = &analyze.columns else {
+        return Ok(columns.iter().collect());
+    };
+    names
+        .iter()
+        .map(|name| {
+            columns.iter().find(|column| column.name == *name).ok_or_else(|| {
+                let known = columns.iter().map(|column| column.name.as_str());
+                let hint = crate::names::did_you_mean(name, known);
+                Error::not_found(format!("column \"{name}\" does not exist{hint}"))
+            })
+        })
+        .collect()
+}
+
+fn query(schema: &str, table: &str, columns: &[&ColumnDef]) -> String {
+    let mut figures = vec!["count(*)".to_owned()];
+    for column in columns {
+        let name = quoted(&column.name);
+        let scalar = !column.data_type.is_nested();
+        let ordered = scalar && !matches!(column.data_type, DataType::Interval(_));
+        let when = |has: bool, text: String| if has { text } else { "NULL".to_owned() };
+        figures.push(format!("count({name})"));
+        figures.push(when(ordered, format!("approx_distinct({name})")));
+        figures.push(when(ordered, format!("min({name})")));
+        figures.push(when(ordered, format!("max({name})")));
+        figures.push(match &column.data_type {
+            DataType::Utf8 => format!("avg(octet_length({name}))"),
+            other => other.primitive_width().unwrap_or(16).to_string(),
+        });
+    }
+    format!("SELECT {} FROM {}.{}", figures.join(", "), quoted(schema), quoted(table))
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn read(batch: &RecordBatch, columns: &[&ColumnDef]) -> Result<TableStatistics> {
+    let rows = number(batch, 0)?.unwrap_or(0.0);
+    let mut found = BTreeMap::new();
+    for (index, column) in columns.iter().enumerate() {
+        let at = 1 + index * FIGURES;
+        let values = number(batch, at)?.unwrap_or(0.0);
+        let statistics = ColumnStatistics {
+            distinct_count: number(batch, at + 1)?.map(|count| count as u64),
+            null_fraction: if rows > 0.0 { 1.0 - values / rows } else { 0.0 },
+            min: text(batch, at + 2)?,
+            max: text(batch, at + 3)?,
+            average_width: number(batch, at + 4)?.unwrap_or(0.0),
+            sketch: None,
+        };
+        found.insert(column.name.clone(), statistics);
+    }
+    Ok(TableStatistics { row_count: rows as u64, computed_at: Utc::now(), columns: found })
+}
+
+fn number(batch: &RecordBatch, column: usize) -> Result<Option<f64>> {
+    let Some(text) = text(batch, column)? else { return Ok(None) };
+    text.parse()
+        .map(Some)
+        .map_err(|error| Error::internal(format!("\"{text}\" is no number")).with_source(error))
+}
+
+fn text(batch: &RecordBatch, column: usize) -> Result<Option<String>> {
+    let array = batch.column(column);
+    if array.is_null(0) {
+        return Ok(None);
+    }
+    let options = FormatOptions::default();
+    let formatter = ArrayFormatter::try_new(array.as_ref(), &options)
+        .map_err(|error| Error::internal("a figure cannot be shown").with_source(error))?;
+    Ok(Some(formatter.value(0).to_string()))
+}

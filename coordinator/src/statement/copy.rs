@@ -1,0 +1,59 @@
+//! `COPY … TO`.
+
+use std::sync::Arc;
+
+use waterbuck_connectors::files::Format;
+use waterbuck_connectors::files::write::{WriteTarget, publish_append};
+use waterbuck_engine::sql::{CopySource, CopyTo, ParseLimits, Statement, parse};
+use waterbuck_engine::{Error, Result};
+
+use super::StatementContext;
+use super::columns::plain_columns;
+use super::write::write_aside;
+use crate::plan::arrow_schema;
+use crate::session::Outcome;
+use crate::tables;
+
+/// `COPY query TO 'location'`.
+pub(super) async fn execute(context: &StatementContext, copy: &CopyTo) -> Result<Outcome> {
+    context.admin_only("copy to a location")?;
+    let statement = match &copy.source {
+        CopySource::Query(query) => Statement::from_query(query.clone()),
+        CopySource::Table(table) => {
+            let sql = format!("SELECT * FROM {}", table.to_quoted_string());
+            let mut parsed = parse(&sql, &ParseLimits::from(&context.settings))?;
+            let parsed = parsed.pop().ok_or_else(|| Error::internal("an empty query"))?;
+            parsed.statement
+        }
+    };
+    let Statement::Query(query) = statement else {
+        return Err(Error::internal("the source is no query"));
+    };
+    let source = super::query::plan(context, &query).await?;
+    let format = format_of(copy)?;
+    let columns = plain_columns(source.logical.schema().as_arrow());
+    let (location, single_file) = tables::copy_location(copy, format)?;
+    let mut target = WriteTarget::new(location, format, Arc::clone(&arrow_schema(&columns)));
+    target.options.clone_from(&copy.options);
+    target.partition_columns.clone_from(&copy.partitioned_by);
+    target.single_file = single_file;
+    let (mut aside, files) = write_aside(context, source, target).await?;
+    let rows = files.iter().map(|file| file.rows).sum();
+    publish_append(aside.store(), &aside.target(), &files).await?;
+    aside.keep();
+    tables::forget_path(context, &copy.target)?;
+    Ok(context.wrote(rows))
+}
+
+fn format_of(copy: &CopyTo) -> Result<Format> {
+    if let Some(name) = &copy.format {
+        return name.parse();
+    }
+    Format::of_path(&copy.target).ok_or_else(|| {
+        Error::invalid(format!(
+            "the format of \"{}\" cannot be told from its name: say STORED AS PARQUET, CSV, JSON \
+             or ARROW",
+            copy.target
+        ))
+    })
+}

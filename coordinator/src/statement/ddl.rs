@@ -1,0 +1,189 @@
+//! Statements that make, rename, describe and remove names.
+
+use waterbuck_catalog::{DropKind, ExternalTable, NewTable, OnExisting, TableKind, ViewDef};
+use waterbuck_engine::sql::{
+    AlterTableRename, CommentOn, CommentTarget, CreateExternalTable, CreateSchema, CreateView, Drop,
+    DropTarget, Statement,
+};
+use waterbuck_engine::{Error, Result};
+
+use super::StatementContext;
+use super::columns::{catalog_columns, partition_columns, plain_columns};
+use crate::session::Outcome;
+use crate::{system, tables};
+
+/// What happens when the name is taken.
+pub(super) fn on_existing(or_replace: bool, if_not_exists: bool) -> OnExisting {
+    match (or_replace, if_not_exists) {
+        (true, _) => OnExisting::Replace,
+        (false, true) => OnExisting::Skip,
+        (false, false) => OnExisting::Fail,
+    }
+}
+
+/// `CREATE EXTERNAL TABLE`.
+pub(super) async fn create_external(
+    context: &StatementContext,
+    create: &CreateExternalTable,
+) -> Result<Outcome> {
+    let name = context.table_name(&create.name)?;
+    refuse_system(&name.schema)?;
+    if !create.order.is_empty() {
+        return Err(Error::unsupported("WITH ORDER is not supported"));
+    }
+    let [location] = create.location.as_slice() else {
+        return Err(Error::unsupported("a table has one LOCATION"));
+    };
+    let mode = on_existing(create.or_replace, create.if_not_exists);
+    if mode == OnExisting::Skip && context.core().catalog.table(&name).await?.is_some() {
+        return Ok(context.done());
+    }
+    let declared = catalog_columns(context, &create.columns)?;
+    let partitions = partition_columns(context, &create.partitioned_by, &declared)?;
+    let external = ExternalTable {
+        format: create.format.to_lowercase(),
+        location: location.clone(),
+        partition_columns: vec![],
+        options: create.options.clone(),
+        secret: create.secret.clone(),
+        explicit_columns: !declared.is_empty(),
+    };
+    let (external, columns) =
+        tables::describe_external(context, &name.name, external, declared, partitions).await?;
+    let table = NewTable {
+        name,
+        kind: TableKind::External(external),
+        columns,
+        comment: create.comment.clone(),
+    };
+    context.core().catalog.create_table(table, mode).await?;
+    Ok(context.done())
+}
+
+/// `CREATE VIEW`.
+pub(super) async fn create_view(
+    context: &StatementContext,
+    create: &CreateView,
+) -> Result<Outcome> {
+    let name = context.table_name(&create.name)?;
+    refuse_system(&name.schema)?;
+    let Statement::Query(query) = Statement::from_query(create.query.clone()) else {
+        return Err(Error::internal("a view's query is no query"));
+    };
+    let planned = super::query::plan(context, &query).await?;
+    if !planned.logical.get_parameter_names().unwrap_or_default().is_empty() {
+        return Err(Error::invalid("a view cannot have parameters"));
+    }
+    let mut columns = plain_columns(planned.logical.schema().as_arrow());
+    if !create.columns.is_empty() {
+        if create.columns.len() != columns.len() {
+            return Err(Error::invalid(format!(
+                "the view names {} columns, its query gives {}",
+                create.columns.len(),
+                columns.len()
+            )));
+        }
+        for (column, alias) in columns.iter_mut().zip(&create.columns) {
+            column.name.clone_from(alias);
+        }
+    }
+    let view =
+        ViewDef { sql: create.query_sql.clone(), column_aliases: create.columns.clone() };
+    let table =
+        NewTable { name, kind: TableKind::View(view), columns, comment: create.comment.clone() };
+    let mode = on_existing(create.or_replace, create.if_not_exists);
+    context.core().catalog.create_table(table, mode).await?;
+    Ok(context.done())
+}
+
+/// `CREATE SCHEMA`.
+pub(super) async fn create_schema(
+    context: &StatementContext,
+    create: &CreateSchema,
+) -> Result<Outcome> {
+    let name = context.schema_name(&create.name)?;
+    refuse_system(&name)?;
+    context.core().catalog.create_schema(&name, create.if_not_exists).await?;
+    Ok(context.done())
+}
+
+/// `DROP TABLE`, `DROP VIEW`, `DROP SCHEMA`.
+pub(super) async fn drop_objects(context: &StatementContext, drop: &Drop) -> Result<Outcome> {
+    let catalog = &context.core().catalog;
+    for target in &drop.targets {
+        match target {
+            DropTarget::Schema(schema) => {
+                let name = context.schema_name(schema)?;
+                refuse_system(&name)?;
+                let owned = if drop.cascade {
+                    catalog.tables(Some(&name)).await?
+                } else {
+                    vec![]
+                };
+                if catalog.drop_schema(&name, drop.if_exists, drop.cascade).await? {
+                    for table in &owned {
+                        tables::remove_data(context, table).await;
+                    }
+                }
+            }
+            DropTarget::Table(table) | DropTarget::View(table) => {
+                let name = context.table_name(table)?;
+                refuse_system(&name.schema)?;
+                let kind = match target {
+                    DropTarget::View(_) => DropKind::View,
+                    _ => DropKind::Table,
+                };
+                if let Some(dropped) = catalog.drop_table(&name, kind, drop.if_exists).await? {
+                    tables::remove_data(context, &dropped).await;
+                }
+            }
+        }
+    }
+    Ok(context.done())
+}
+
+/// `ALTER TABLE … RENAME TO`.
+pub(super) async fn rename(
+    context: &StatementContext,
+    alter: &AlterTableRename,
+) -> Result<Outcome> {
+    let name = context.table_name(&alter.name)?;
+    let mut to = context.table_name(&alter.to)?;
+    if alter.to.schema().is_none() {
+        to.schema.clone_from(&name.schema);
+    }
+    refuse_system(&name.schema)?;
+    refuse_system(&to.schema)?;
+    let catalog = &context.core().catalog;
+    if alter.if_exists && catalog.table(&name).await?.is_none() {
+        return Ok(context.done());
+    }
+    catalog.rename_table(&name, &to).await?;
+    Ok(context.done())
+}
+
+/// `COMMENT ON …`.
+pub(super) async fn comment(context: &StatementContext, comment: &CommentOn) -> Result<Outcome> {
+    let catalog = &context.core().catalog;
+    let text = comment.comment.as_deref();
+    match &comment.target {
+        CommentTarget::Table(table) | CommentTarget::View(table) => {
+            catalog.set_comment(&context.table_name(table)?, None, text).await?;
+        }
+        CommentTarget::Column { table, column } => {
+            catalog.set_comment(&context.table_name(table)?, Some(column), text).await?;
+        }
+        CommentTarget::Schema(_) => {
+            return Err(Error::unsupported("COMMENT ON SCHEMA is not supported"));
+        }
+    }
+    Ok(context.done())
+}
+
+/// The schemas Waterbuck fills itself cannot be changed.
+pub(super) fn refuse_system(schema: &str) -> Result<()> {
+    if system::is_system(schema) {
+        return Err(Error::invalid(format!("schema \"{schema}\" is read-only")));
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! `EXPLAIN` and `EXPLAIN ANALYZE`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::format::ExplainFormat;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
+use datafusion_distributed::{
+    DistributedExec, DistributedMetricsFormat, display_plan_ascii, display_plan_graphviz,
+    explain_analyze, rewrite_distributed_plan_with_metrics,
+};
+use futures::TryStreamExt;
+use waterbuck_engine::sql::{Explain, ExplainKind, Statement};
+use waterbuck_engine::{Error, Result};
+
+use super::query::{LogicalQuery, optimise};
+use super::rows::{text_outcome, text_schema};
+use super::stage_times::stage_times;
+use super::{StatementContext, query};
+use crate::plan::{plan_error, run_error};
+use crate::query::{Attempt, PlannedQuery, run_query};
+use crate::session::Outcome;
+
+const COLUMNS: &[&str] = &["plan_type", "plan"];
+/// How long an executor may take to report a finished task's metrics.
+const METRICS_TIMEOUT: Duration = Duration::from_secs(5);
+
+type Rows = Vec<Vec<Option<String>>>;
+
+/// The columns every `EXPLAIN` gives.
+pub(super) fn schema(_explain: &Explain) -> SchemaRef {
+    text_schema(COLUMNS)
+}
+
+/// Explains a statement, running it when it is to be analysed.
+pub(super) async fn execute(context: &StatementContext, explain: &Explain) -> Result<Outcome> {
+    let planned = plan(context, explain).await?;
+    let rows = if explain.analyze {
+        analyze(context, planned, explain.verbose).await?
+    } else {
+        describe(context, planned, explain).await?
+    };
+    text_outcome(context, COLUMNS, &rows)
+}
+
+async fn plan(context: &StatementContext, explain: &Explain) -> Result<LogicalQuery> {
+    match explain.statement.as_ref() {
+        Statement::Query(inner) => query::plan(context, inner).await,
+        Statement::Insert(insert) if !explain.analyze => {
+            super::insert::plan(context, insert).await.map(|(_, source)| source)
+        }
+        Statement::CreateTable(create) if !explain.analyze && create.query.is_some() => {
+            let source = create.query.clone().map(Statement::from_query);
+            let Some(Statement::Query(inner)) = source else {
+                return Err(Error::internal("the source is no query"));
+            };
+            query::plan(context, &inner).await
+        }
+        other => {
+            let what = if explain.analyze { "EXPLAIN ANALYZE" } else { "EXPLAIN" };
+            Err(Error::unsupported(format!("{what} of {} is not supported", other.kind_name())))
+        }
+    }
+}
+
+async fn describe(
+    context: &StatementContext,
+    planned: LogicalQuery,
+    explain: &Explain,
+) -> Result<Rows> {
+    let mut rows = vec![];
+    if explain.verbose {
+        rows.push(row("initial_logical_plan", planned.logical.display_indent_schema().to_string()));
+    }
+    let state = planned.state.clone();
+    let optimised = optimise(context, planned)?;
+    match (&explain.format, explain.kind) {
+        (None, ExplainKind::Logical) => {
+            rows.push(row("logical_plan", optimised.logical.display_indent().to_string()));
+        }
+        (None, ExplainKind::Physical) => {
+            let local = Attempt { local_only: true, ..Attempt::default() };
+            let physical = physical(context, &optimised, &local).await?;
+            let show = displayable(physical.as_ref());
+            rows.push(row("physical_plan", show.indent(explain.verbose).to_string()));
+        }
+        (None, ExplainKind::Distributed) => {
+            rows.push(row("logical_plan", optimised.logical.display_indent().to_string()));
+            let physical = with_state(&optimised.logical, &state, context).await?;
+            rows.push(row("distributed_plan", display_plan_ascii(physical.as_ref(), false)));
+        }
+        (Some(format), _) => {
+            rows.push(formatted(context, &optimised, &state, format).await?);
+        }
+    }
+    Ok(rows)
+}
+
+async fn formatted(
+    context: &StatementContext,
+    optimised: &PlannedQuery,
+    state: &SessionState,
+    format: &ExplainFormat,
+) -> Result<Vec<Option<String>>> {
+    let physical = with_state(&optimised.logical, state, context).await?;
+    let text = match format {
+        ExplainFormat::Indent => displayable(physical.as_ref()).indent(false).to_string(),
+        ExplainFormat::Tree => displayable(physical.as_ref()).tree_render().to_string(),
+        ExplainFormat::PostgresJSON => {
+            return Ok(row("logical_plan", optimised.logical.display_pg_json().to_string()));
+        }
+        ExplainFormat::Graphviz if physical.is::<DistributedExec>() => {
+            display_plan_graphviz(physical).map_err(run_error)?
+        }
+        ExplainFormat::Graphviz => displayable(physical.as_ref()).graphviz().to_string(),
+    };
+    Ok(row("physical_plan", text))
+}
+
+async fn with_state(
+    logical: &LogicalPlan,
+    state: &SessionState,
+    context: &StatementContext,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    state
+        .query_planner()
+        .create_physical_plan(logical, state)
+        .await
+        .map_err(|error| plan_error(&context.sql, error))
+}
+
+async fn physical(
+    context: &StatementContext,
+    query: &PlannedQuery,
+    attempt: &Attempt,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let core = context.core();
+    let state = core.planner.state(&query.session_input(), (vec![], attempt))?;
+    with_state(&query.logical, &state, context).await
+}
+
+async fn analyze(
+    context: &StatementContext,
+    planned: LogicalQuery,
+    verbose: bool,
+) -> Result<Rows> {
+    let mut optimised = optimise(context, planned)?;
+    optimised.ends_query = false;
+    let (mut stream, first_plan) = run_query(Arc::clone(context.core()), optimised).await?;
+    let mut produced = 0_usize;
+    while let Some(batch) = stream.try_next().await.map_err(run_error)? {
+        produced += batch.num_rows();
+    }
+    drop(stream);
+    let view = context.record.view();
+    let executed = context.record.plan().unwrap_or(first_plan);
+    let execution = context.record.execution_so_far();
+    let format = if verbose {
+        DistributedMetricsFormat::PerTask
+    } else {
+        DistributedMetricsFormat::Aggregated
+    };
+    let text = tokio::time::timeout(METRICS_TIMEOUT, explain_analyze(Arc::clone(&executed), format))
+        .await
+        .map_err(|_elapsed| Error::unavailable("an executor did not report its metrics in time"))?
+        .map_err(run_error)?;
+    let mut summary = vec![
+        format!("planning: {}", millis(view.timings.planning)),
+        format!("queueing: {}", millis(view.timings.queued)),
+    ];
+    if executed.is::<DistributedExec>() {
+        let measured = rewrite_distributed_plan_with_metrics(
+            executed,
+            DistributedMetricsFormat::Aggregated,
+        );
+        let measured = measured.await.map_err(run_error)?;
+        summary.extend(stage_times(&measured));
+    }
+    summary.push(format!("execution: {}", millis(execution)));
+    summary.push(format!(
+        "total: {}",
+        millis(view.timings.planning + view.timings.queued + execution)
+    ));
+    summary.push(format!("rows: {produced}"));
+    summary.push(format!("attempts: {}", view.attempts));
+    Ok(vec![row("plan_with_metrics", text), row("summary", summary.join("\n"))])
+}
+
+fn millis(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
+}
+
+fn row(kind: &str, text: String) -> Vec<Option<String>> {
+    vec![Some(kind.to_owned()), Some(text)]
+}

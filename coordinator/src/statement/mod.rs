@@ -1,0 +1,25 @@
+//! What each kind of statement does, one file each.
+
+mod analyze;
+mod columns;
+mod context;
+mod copy;
+mod ddl;
+mod dispatch;
+mod explain;
+mod insert;
+mod query;
+mod rows;
+mod secrets;
+mod set;
+mod show;
+mod show_create;
+mod sql_types;
+mod stage_times;
+mod table_details;
+mod users;
+mod write;
+
+pub(crate) use columns::plain_type;
+pub(crate) use context::StatementContext;
+pub(crate) use dispatch::{execute, prepare};

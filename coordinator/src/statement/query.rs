@@ -1,0 +1,167 @@
+//! Queries: bind, plan, optimise, run.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::ParamValues;
+use datafusion::common::metadata::ScalarAndMetadata;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::scalar::ScalarValue;
+use datafusion::sql::parser::Statement as DFStatement;
+use waterbuck_engine::session::QueryShare;
+use waterbuck_engine::{Error, Result};
+
+use super::StatementContext;
+use crate::plan::{Binder, Bound, plan_error};
+use crate::query::{Attempt, PlannedQuery, SessionInput, run_query};
+use crate::session::{Outcome, PreparedStatement};
+
+/// A statement's logical plan together with what it was planned against.
+pub(crate) struct LogicalQuery {
+    pub(crate) logical: LogicalPlan,
+    pub(crate) bound: Bound,
+    pub(crate) share: QueryShare,
+    pub(crate) secrets: Vec<u8>,
+    pub(crate) state: SessionState,
+}
+
+/// Runs a query.
+pub(super) async fn execute(context: &StatementContext, query: &DFStatement) -> Result<Outcome> {
+    let planned = plan(context, query).await?;
+    run(context, planned).await
+}
+
+/// Runs a logical plan whose parameters are not bound yet.
+pub(crate) async fn run(context: &StatementContext, query: LogicalQuery) -> Result<Outcome> {
+    let query = optimise(context, query)?;
+    let core = Arc::clone(context.core());
+    let (stream, _plan) = run_query(core, query).await?;
+    Ok(Outcome::Rows { query_id: context.record.id, stream })
+}
+
+/// Binds parameters and optimises.
+pub(crate) fn optimise(context: &StatementContext, query: LogicalQuery) -> Result<PlannedQuery> {
+    let fail = |error| plan_error(&context.sql, error);
+    let logical = bind_parameters(context, query.logical)?;
+    let logical = query.state.optimize(&logical).map_err(fail)?;
+    context.record.set_snapshot(query.bound.snapshot.to_string());
+    Ok(PlannedQuery {
+        record: Arc::clone(&context.record),
+        logical,
+        settings: context.settings.clone(),
+        tables: query.bound.tables,
+        share: query.share,
+        secrets: query.secrets,
+        sql: context.sql.clone(),
+        ends_query: true,
+    })
+}
+
+/// Plans a query without running it.
+pub(super) async fn prepare(
+    context: &StatementContext,
+    query: &DFStatement,
+) -> Result<PreparedStatement> {
+    let planned = plan(context, query).await?;
+    let parameters = parameter_schema(&planned.logical)?;
+    let schema = Arc::clone(planned.logical.schema().inner());
+    Ok(PreparedStatement { schema: Some(schema), parameters })
+}
+
+/// Binds the names of a query and makes its logical plan.
+pub(crate) async fn plan(context: &StatementContext, query: &DFStatement) -> Result<LogicalQuery> {
+    let bound = Binder::new(context).bind(query).await?;
+    let (state, share, secrets) = session_for(context, &bound).await?;
+    let logical = state
+        .statement_to_plan(query.clone())
+        .await
+        .map_err(|error| plan_error(&context.sql, error))?;
+    refuse_writes(&logical)?;
+    Ok(LogicalQuery { logical, bound, share, secrets, state })
+}
+
+/// The session in which a statement over `bound` is planned, and its slice of this node.
+async fn session_for(
+    context: &StatementContext,
+    bound: &Bound,
+) -> Result<(SessionState, QueryShare, Vec<u8>)> {
+    let core = context.core();
+    let secrets = crate::tables::secrets(core).await?;
+    let encoded = crate::tables::encode_secrets(&secrets)?;
+    let limit = usize::try_from(context.settings.values().memory_limit).unwrap_or(usize::MAX);
+    let share = core
+        .runtime
+        .for_query(&context.record.id.to_string(), limit, || {
+            crate::tables::query_stores(&core.stores, secrets)
+        })
+        .map_err(|error| Error::internal("no runtime for the query").with_source(error))?;
+    let attempt = Attempt::default();
+    let executors = core.planner.executors(&core.members, &attempt);
+    let input = SessionInput {
+        record: &context.record,
+        settings: &context.settings,
+        tables: &bound.tables,
+        share: &share,
+        secrets: &encoded,
+    };
+    let state = core.planner.state(&input, (executors, &attempt))?;
+    Ok((state, share, encoded))
+}
+
+/// DataFusion would plan a filter it does not understand in DELETE or UPDATE as "all rows".
+fn refuse_writes(plan: &LogicalPlan) -> Result<()> {
+    let mut refused = None;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Dml(_) | LogicalPlan::Ddl(_) | LogicalPlan::Copy(_) = node {
+            refused = Some(node.display().to_string());
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .map_err(|error| plan_error("", error))?;
+    match refused {
+        Some(what) => Err(Error::unsupported(format!("{what} cannot stand inside a query"))),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn parameter_schema(plan: &LogicalPlan) -> Result<SchemaRef> {
+    let types = plan.get_parameter_types().map_err(|error| plan_error("", error))?;
+    let mut fields: Vec<(usize, Field)> = types
+        .into_iter()
+        .map(|(name, data_type)| {
+            let position = name.trim_start_matches('$').parse().unwrap_or(usize::MAX);
+            (position, Field::new(name, data_type.unwrap_or(DataType::Null), true))
+        })
+        .collect();
+    fields.sort_by_key(|(position, _)| *position);
+    Ok(Arc::new(Schema::new(fields.into_iter().map(|(_, field)| field).collect::<Vec<_>>())))
+}
+
+fn bind_parameters(context: &StatementContext, plan: LogicalPlan) -> Result<LogicalPlan> {
+    let wanted = plan.get_parameter_names().map_err(|error| plan_error("", error))?.len();
+    if wanted == 0 {
+        return Ok(plan);
+    }
+    let rows: usize = context.parameters.iter().map(|batch| batch.num_rows()).sum();
+    let Some(batch) = context.parameters.iter().find(|batch| batch.num_rows() > 0) else {
+        return Err(Error::invalid(format!("the statement has {wanted} parameters, none was given")));
+    };
+    if rows > 1 {
+        return Err(Error::invalid("a query takes one row of parameters"));
+    }
+    if batch.num_columns() < wanted {
+        let given = batch.num_columns();
+        let message = format!("the statement has {wanted} parameters, {given} were given");
+        return Err(Error::invalid(message));
+    }
+    let values = batch
+        .columns()
+        .iter()
+        .map(|column| ScalarValue::try_from_array(column, 0).map(ScalarAndMetadata::from))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| plan_error("", error))?;
+    plan.with_param_values(ParamValues::List(values)).map_err(|error| plan_error("", error))
+}

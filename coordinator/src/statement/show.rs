@@ -1,0 +1,174 @@
+//! `SHOW …` and `DESCRIBE`: most are queries over `system` and `information_schema`.
+
+use datafusion::sql::TableReference;
+use datafusion::sql::parser::Statement as DFStatement;
+use waterbuck_engine::sql::{Describe, ParseLimits, Show, Statement, parse};
+use waterbuck_engine::{Error, Result};
+
+use super::StatementContext;
+use super::dispatch::rows_of;
+use super::rows::{text_outcome, text_schema};
+use super::{query, show_create, table_details};
+use crate::session::{Outcome, PreparedStatement};
+use crate::system;
+
+/// A `SHOW` either is a query or gives rows of text.
+enum Answer {
+    Query(String),
+    Text(&'static [&'static str]),
+}
+
+/// Runs a `SHOW`.
+pub(super) async fn execute(context: &StatementContext, show: &Show) -> Result<Outcome> {
+    match answer(context, show).await? {
+        Answer::Query(sql) => run(context, &sql).await,
+        Answer::Text(columns) => {
+            let rows = text_rows(context, show).await?;
+            text_outcome(context, columns, &rows)
+        }
+    }
+}
+
+/// Plans a `SHOW`.
+pub(super) async fn prepare(context: &StatementContext, show: &Show) -> Result<PreparedStatement> {
+    match answer(context, show).await? {
+        Answer::Query(sql) => {
+            let context = context.with_sql(&sql);
+            query::prepare(&context, &parse_query(&context, &sql)?).await
+        }
+        Answer::Text(columns) => Ok(rows_of(text_schema(columns))),
+    }
+}
+
+/// Runs a `DESCRIBE`.
+pub(super) async fn describe(context: &StatementContext, describe: &Describe) -> Result<Outcome> {
+    if describe.formatted {
+        let rows = table_details::formatted(context, &describe.table).await?;
+        return text_outcome(context, table_details::FORMATTED, &rows);
+    }
+    let rows = table_details::columns(context, &describe.table).await?;
+    text_outcome(context, table_details::COLUMNS, &rows)
+}
+
+/// Plans a `DESCRIBE`.
+pub(super) async fn prepare_describe(
+    context: &StatementContext,
+    describe: &Describe,
+) -> Result<PreparedStatement> {
+    table_details::find(context, &describe.table).await?;
+    let columns =
+        if describe.formatted { table_details::FORMATTED } else { table_details::COLUMNS };
+    Ok(rows_of(text_schema(columns)))
+}
+
+async fn answer(context: &StatementContext, show: &Show) -> Result<Answer> {
+    Ok(match show {
+        Show::Tables { schema, like } => {
+            let schema = match schema {
+                Some(schema) => context.schema_name(schema)?,
+                None => context.settings.values().schema.clone(),
+            };
+            check_schema(context, &schema).await?;
+            Answer::Query(format!(
+                "SELECT table_schema, table_name, table_type FROM information_schema.tables \
+                 WHERE table_schema = {}{} ORDER BY table_name",
+                literal(&schema),
+                like_clause("table_name", like.as_deref()),
+            ))
+        }
+        Show::Schemas { like } => Answer::Query(format!(
+            "SELECT schema_name FROM information_schema.schemata WHERE true{} ORDER BY schema_name",
+            like_clause("schema_name", like.as_deref()),
+        )),
+        Show::Functions { like } => Answer::Query(format!(
+            "SELECT DISTINCT routine_name AS function_name, function_type, description, \
+             syntax_example FROM information_schema.routines WHERE true{} ORDER BY function_name",
+            like_clause("routine_name", like.as_deref()),
+        )),
+        Show::Queries => Answer::Query(
+            "SELECT query_id, state, user_name, kind, elapsed_ms, rows, stages, tasks, sql, error \
+             FROM system.queries ORDER BY query_id"
+                .to_owned(),
+        ),
+        Show::Executors => {
+            Answer::Query("SELECT * FROM system.executors ORDER BY executor_id".to_owned())
+        }
+        Show::Settings { like } => Answer::Query(format!(
+            "SELECT name, value, default_value, description FROM system.settings WHERE true{} \
+             ORDER BY name",
+            like_clause("name", like.as_deref()),
+        )),
+        Show::Secrets => {
+            Answer::Query("SELECT name, kind, scope FROM system.secrets ORDER BY name".to_owned())
+        }
+        Show::Setting(_) => Answer::Text(&["name", "value"]),
+        Show::Users => Answer::Text(&["name", "admin"]),
+        Show::Columns { .. } => Answer::Text(table_details::COLUMNS),
+        Show::Partitions { .. } => Answer::Text(table_details::PARTITIONS),
+        Show::Files { .. } => Answer::Text(table_details::FILES),
+        Show::Stats { .. } => Answer::Text(table_details::STATS),
+        Show::CreateTable { .. } => Answer::Text(&["statement"]),
+    })
+}
+
+async fn text_rows(context: &StatementContext, show: &Show) -> Result<Vec<Vec<Option<String>>>> {
+    match show {
+        Show::Setting(name) => {
+            let value = context.settings.get(name)?;
+            Ok(vec![vec![Some(name.clone()), Some(value)]])
+        }
+        Show::Users => {
+            context.admin_only("list users")?;
+            let users = context.core().catalog.users().await?;
+            let row = |user: waterbuck_catalog::User| {
+                vec![Some(user.name), Some(user.admin.to_string())]
+            };
+            Ok(users.into_iter().map(row).collect())
+        }
+        Show::Columns { table } => table_details::columns(context, table).await,
+        Show::Partitions { table } => table_details::partitions(context, table).await,
+        Show::Files { table } => table_details::files(context, table).await,
+        Show::Stats { table } => table_details::stats(context, table).await,
+        Show::CreateTable { table } => create_text(context, table).await,
+        _ => Err(Error::internal("this SHOW is a query")),
+    }
+}
+
+async fn create_text(
+    context: &StatementContext,
+    table: &TableReference,
+) -> Result<Vec<Vec<Option<String>>>> {
+    let table = table_details::find(context, table).await?;
+    Ok(vec![vec![Some(show_create::statement(&table))]])
+}
+
+async fn check_schema(context: &StatementContext, schema: &str) -> Result<()> {
+    let schemas = context.core().catalog.schemas().await?;
+    if system::is_system(schema) || schemas.iter().any(|known| known.name == schema) {
+        return Ok(());
+    }
+    let names = schemas.iter().map(|known| known.name.as_str());
+    let hint = crate::names::did_you_mean(schema, names);
+    Err(Error::not_found(format!("schema \"{schema}\" does not exist{hint}")))
+}
+
+async fn run(context: &StatementContext, sql: &str) -> Result<Outcome> {
+    let inner = context.with_sql(sql);
+    query::execute(&inner, &parse_query(&inner, sql)?).await
+}
+
+fn parse_query(context: &StatementContext, sql: &str) -> Result<DFStatement> {
+    let mut parsed = parse(sql, &ParseLimits::from(&context.settings))?;
+    match parsed.pop().map(|parsed| parsed.statement) {
+        Some(Statement::Query(query)) => Ok(*query),
+        _ => Err(Error::internal("a SHOW is no query")),
+    }
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn like_clause(column: &str, like: Option<&str>) -> String {
+    like.map_or_else(String::new, |pattern| format!(" AND {column} LIKE {}", literal(pattern)))
+}

@@ -1,0 +1,93 @@
+//! `SHOW CREATE TABLE`: the statement that would make the table again. Secrets are named, never
+//! shown.
+
+use std::fmt::Write;
+
+use waterbuck_catalog::{ColumnDef, ExternalTable, ManagedTable, TableDef, TableKind, ViewDef};
+
+use super::sql_types::sql_type;
+
+/// The statement that makes `table`.
+pub(super) fn statement(table: &TableDef) -> String {
+    let name = format!("{}.{}", quoted(&table.name.schema), quoted(&table.name.name));
+    let mut text = match &table.kind {
+        TableKind::View(view) => create_view(&name, view),
+        TableKind::External(external) => create_external(&name, table, external),
+        TableKind::Managed(managed) => create_managed(&name, table, managed),
+    };
+    if let Some(comment) = &table.comment {
+        let _infallible = write!(text, "\nCOMMENT {}", literal(comment));
+    }
+    text
+}
+
+fn create_view(name: &str, view: &ViewDef) -> String {
+    let columns = if view.column_aliases.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", list(&view.column_aliases))
+    };
+    format!("CREATE VIEW {name}{columns} AS\n{}", view.sql)
+}
+
+fn create_managed(name: &str, table: &TableDef, managed: &ManagedTable) -> String {
+    let mut text = format!("CREATE TABLE {name} (\n{}\n)", columns(&table.columns));
+    partitioned_by(&mut text, &managed.partition_columns);
+    text
+}
+
+fn create_external(name: &str, table: &TableDef, external: &ExternalTable) -> String {
+    let mut text = format!(
+        "CREATE EXTERNAL TABLE {name} (\n{}\n)\nSTORED AS {}",
+        columns(&table.columns),
+        external.format.to_uppercase()
+    );
+    partitioned_by(&mut text, &external.partition_columns);
+    let _infallible = write!(text, "\nLOCATION {}", literal(&external.location));
+    if !external.options.is_empty() {
+        let options = external.options.iter();
+        let options = options.map(|(key, value)| format!("{} {}", literal(key), literal(value)));
+        let options = options.collect::<Vec<_>>().join(", ");
+        let _infallible = write!(text, "\nOPTIONS ({options})");
+    }
+    text
+}
+
+fn partitioned_by(text: &mut String, partition_columns: &[String]) {
+    if !partition_columns.is_empty() {
+        let _infallible = write!(text, "\nPARTITIONED BY ({})", list(partition_columns));
+    }
+}
+
+fn columns(columns: &[ColumnDef]) -> String {
+    let line = |column: &ColumnDef| {
+        let mut line = format!("  {} {}", quoted(&column.name), sql_type(&column.data_type));
+        if !column.nullable {
+            line.push_str(" NOT NULL");
+        }
+        if let Some(default) = &column.default {
+            let _infallible = write!(line, " DEFAULT {default}");
+        }
+        if let Some(comment) = &column.comment {
+            let _infallible = write!(line, " COMMENT {}", literal(comment));
+        }
+        line
+    };
+    columns.iter().map(line).collect::<Vec<_>>().join(",\n")
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// A name as it must be written: quoted unless it is a plain lower-case word.
+fn quoted(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty();
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

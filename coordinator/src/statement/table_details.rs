@@ -1,0 +1,191 @@
+//! What is known of one table: columns, files, partitions, statistics.
+
+use std::collections::BTreeMap;
+
+use datafusion::sql::TableReference;
+use waterbuck_catalog::{TableDef, TableKind};
+use waterbuck_engine::{Error, Result};
+
+use super::StatementContext;
+use super::sql_types::sql_type;
+use crate::plan::Binder;
+use crate::tables::{self, FileFacts};
+
+pub(super) const COLUMNS: &[&str] =
+    &["column_name", "data_type", "is_nullable", "column_default", "comment"];
+pub(super) const FORMATTED: &[&str] = &["property", "value", "detail"];
+pub(super) const PARTITIONS: &[&str] = &["partition", "files", "bytes"];
+pub(super) const FILES: &[&str] = &["path", "bytes", "last_modified", "partition"];
+pub(super) const STATS: &[&str] =
+    &["column_name", "distinct_count", "null_fraction", "min", "max", "average_width", "row_count"];
+
+type Rows = Vec<Vec<Option<String>>>;
+
+/// A table of the catalog.
+///
+/// # Errors
+/// When it does not exist, with the nearest name.
+pub(super) async fn find(context: &StatementContext, table: &TableReference) -> Result<TableDef> {
+    let name = context.table_name(table)?;
+    match context.core().catalog.table(&name).await? {
+        Some(table) => Ok(table),
+        None => match Binder::new(context).bind_tables(std::slice::from_ref(table)).await {
+            Err(error) => Err(error),
+            Ok(_) => Err(Error::invalid(format!("\"{table}\" is a system table"))),
+        },
+    }
+}
+
+/// `DESCRIBE table`, of system tables too.
+pub(super) async fn columns(context: &StatementContext, table: &TableReference) -> Result<Rows> {
+    let name = context.table_name(table)?;
+    if let Some(table) = context.core().catalog.table(&name).await? {
+        return Ok(table.columns.iter().map(column_row).collect());
+    }
+    let bound = Binder::new(context).bind_tables(std::slice::from_ref(table)).await?;
+    let missing = || Error::not_found(format!("table \"{table}\" does not exist"));
+    let catalog = bound.tables.catalog(crate::plan::CATALOG_NAME).ok_or_else(missing)?;
+    let schema = catalog.schema(&name.schema).ok_or_else(missing)?;
+    let provider = schema
+        .table(&name.name)
+        .await
+        .map_err(|error| crate::plan::plan_error(&context.sql, error))?
+        .ok_or_else(missing)?;
+    let row = |field: &arrow::datatypes::FieldRef| {
+        vec![
+            Some(field.name().clone()),
+            Some(sql_type(field.data_type())),
+            Some(yes_no(field.is_nullable())),
+            None,
+            None,
+        ]
+    };
+    Ok(provider.schema().fields().iter().map(row).collect())
+}
+
+fn column_row(column: &waterbuck_catalog::ColumnDef) -> Vec<Option<String>> {
+    vec![
+        Some(column.name.clone()),
+        Some(sql_type(&column.data_type)),
+        Some(yes_no(column.nullable)),
+        column.default.clone(),
+        column.comment.clone(),
+    ]
+}
+
+fn yes_no(yes: bool) -> String {
+    if yes { "YES" } else { "NO" }.to_owned()
+}
+
+/// `DESCRIBE FORMATTED table`.
+pub(super) async fn formatted(context: &StatementContext, table: &TableReference) -> Result<Rows> {
+    let table = find(context, table).await?;
+    let mut rows: Rows = table
+        .columns
+        .iter()
+        .map(|column| {
+            vec![
+                Some(column.name.clone()),
+                Some(sql_type(&column.data_type)),
+                column.comment.clone(),
+            ]
+        })
+        .collect();
+    let mut say = |name: &str, value: String| rows.push(vec![Some(name.to_owned()), Some(value), None]);
+    say("# table", format!("{}.{}", table.name.schema, table.name.name));
+    say("# id", table.uuid.to_string());
+    say("# snapshot", table.begin_snapshot.to_string());
+    if let Some(comment) = &table.comment {
+        say("# comment", comment.clone());
+    }
+    match &table.kind {
+        TableKind::View(view) => say("# view text", view.sql.clone()),
+        TableKind::External(external) => {
+            say("# kind", "external".to_owned());
+            say("# format", external.format.clone());
+            say("# location", external.location.clone());
+            say("# partition columns", external.partition_columns.join(", "));
+            for (key, value) in &external.options {
+                say(&format!("# option {key}"), value.clone());
+            }
+        }
+        TableKind::Managed(managed) => {
+            say("# kind", "managed".to_owned());
+            say("# location", managed.path.clone());
+            say("# partition columns", managed.partition_columns.join(", "));
+        }
+    }
+    if !matches!(table.kind, TableKind::View(_)) {
+        let files = tables::files(context, &table).await?;
+        say("# files", files.len().to_string());
+        say("# bytes", files.iter().map(|file| file.bytes).sum::<u64>().to_string());
+        if let Some(statistics) = context.core().catalog.statistics(table.id).await? {
+            say("# rows (analyzed)", statistics.row_count.to_string());
+            say("# analyzed at", statistics.computed_at.to_rfc3339());
+        }
+    }
+    Ok(rows)
+}
+
+/// `SHOW PARTITIONS table`.
+pub(super) async fn partitions(context: &StatementContext, table: &TableReference) -> Result<Rows> {
+    let table = find(context, table).await?;
+    let mut sums: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for file in tables::files(context, &table).await? {
+        let sum = sums.entry(partition_text(&file)).or_default();
+        sum.0 += 1;
+        sum.1 += file.bytes;
+    }
+    let row = |(partition, (files, bytes)): (String, (u64, u64))| {
+        vec![Some(partition), Some(files.to_string()), Some(bytes.to_string())]
+    };
+    Ok(sums.into_iter().map(row).collect())
+}
+
+/// `SHOW FILES table`.
+pub(super) async fn files(context: &StatementContext, table: &TableReference) -> Result<Rows> {
+    let table = find(context, table).await?;
+    let files = tables::files(context, &table).await?;
+    let row = |file: FileFacts| {
+        let partition = partition_text(&file);
+        vec![
+            Some(file.path),
+            Some(file.bytes.to_string()),
+            file.last_modified,
+            (!partition.is_empty()).then_some(partition),
+        ]
+    };
+    Ok(files.into_iter().map(row).collect())
+}
+
+fn partition_text(file: &FileFacts) -> String {
+    let parts = file.partition.iter().map(|(name, value)| {
+        format!("{name}={}", value.as_deref().unwrap_or("NULL"))
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+/// `SHOW STATS table`.
+pub(super) async fn stats(context: &StatementContext, table: &TableReference) -> Result<Rows> {
+    let table = find(context, table).await?;
+    let Some(statistics) = context.core().catalog.statistics(table.id).await? else {
+        return Ok(vec![]);
+    };
+    let mut rows: Rows = statistics
+        .columns
+        .iter()
+        .map(|(name, column)| {
+            vec![
+                Some(name.clone()),
+                column.distinct_count.map(|count| count.to_string()),
+                Some(column.null_fraction.to_string()),
+                column.min.clone(),
+                column.max.clone(),
+                Some(column.average_width.to_string()),
+                None,
+            ]
+        })
+        .collect();
+    rows.push(vec![None, None, None, None, None, None, Some(statistics.row_count.to_string())]);
+    Ok(rows)
+}

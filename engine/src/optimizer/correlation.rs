@@ -1,0 +1,139 @@
+//! Which correlated subqueries DataFusion's decorrelation answers rightly.
+//!
+//! Decorrelation pulls the conditions on outer columns up through the subquery and joins on them.
+//! That is only right while nothing on the way looks at more than one row of its input or fills
+//! in rows of its own. Every other shape is refused here in plain words, never answered wrongly.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::logical_expr::{
+    Aggregate, Distinct, Expr, FetchType, JoinType, LogicalPlan, LogicalPlanBuilder, SkipType,
+};
+
+use crate::error::Error;
+
+/// Whether `plan` refers to columns of the query around it.
+pub(super) fn is_correlated(plan: &LogicalPlan) -> bool {
+    !plan.all_out_ref_exprs().is_empty()
+}
+
+/// An error unless the conditions on outer columns in `plan`, the body of an `EXISTS` or `IN` or
+/// the input of a scalar aggregate, may be pulled up to its top.
+pub(super) fn check_correlation(plan: &LogicalPlan) -> Result<()> {
+    if !is_correlated(plan) {
+        return Ok(());
+    }
+    match plan {
+        LogicalPlan::Filter(filter) => check_correlation(&filter.input),
+        LogicalPlan::SubqueryAlias(alias) => check_correlation(&alias.input),
+        LogicalPlan::Sort(sort) => check_correlation(&sort.input),
+        LogicalPlan::Distinct(Distinct::All(input)) => check_correlation(input),
+        LogicalPlan::Projection(projection) => {
+            refuse_if(contains_outer(&projection.expr), "in its SELECT list")?;
+            check_correlation(&projection.input)
+        }
+        LogicalPlan::Limit(limit) => {
+            let all_rows_matter = matches!(limit.get_skip_type()?, SkipType::Literal(0))
+                && matches!(limit.get_fetch_type()?, FetchType::Literal(f) if f != Some(0));
+            refuse_if(!all_rows_matter, "below OFFSET")?;
+            check_correlation(&limit.input)
+        }
+        LogicalPlan::Aggregate(aggregate) => {
+            refuse_if(contains_outer(&aggregate.aggr_expr), "in an aggregate")?;
+            refuse_if(contains_outer(&aggregate.group_expr), "in GROUP BY")?;
+            refuse_if(is_correlated(&aggregate.input) && emits_without_rows(aggregate),
+                "below an aggregate without GROUP BY")?;
+            check_correlation(&aggregate.input)
+        }
+        LogicalPlan::Join(join) => {
+            let (left, right) = match join.join_type {
+                JoinType::Inner => (true, true),
+                JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => {
+                    (true, false)
+                }
+                JoinType::Right
+                | JoinType::RightSemi
+                | JoinType::RightAnti
+                | JoinType::RightMark => (false, true),
+                JoinType::Full => (false, false),
+            };
+            refuse_if(!left && is_correlated(&join.left), "on the optional side of a join")?;
+            refuse_if(!right && is_correlated(&join.right), "on the optional side of a join")?;
+            refuse_if(join.filter.iter().any(Expr::contains_outer), "in a join condition")?;
+            check_correlation(&join.left)?;
+            check_correlation(&join.right)
+        }
+        LogicalPlan::Window(_) => refuse("below a window function"),
+        LogicalPlan::Union(_) => refuse("below UNION"),
+        _ => refuse("in this place"),
+    }
+}
+
+/// An aggregate without `GROUP BY` at the top of a subquery: always one row, less a `HAVING`.
+pub(super) struct GlobalAggregate {
+    having: Option<Expr>,
+    /// The aggregate itself.
+    plan: Arc<LogicalPlan>,
+}
+
+impl GlobalAggregate {
+    /// The aggregate at the top of `plan`, below projections and names.
+    pub(super) fn find(plan: &LogicalPlan) -> Option<Self> {
+        match plan {
+            LogicalPlan::Projection(projection) => Self::find(&projection.input),
+            LogicalPlan::SubqueryAlias(alias) => Self::find(&alias.input),
+            LogicalPlan::Sort(sort) if sort.fetch.is_none() => Self::find(&sort.input),
+            LogicalPlan::Distinct(Distinct::All(input)) => Self::find(input),
+            LogicalPlan::Filter(filter) => match filter.input.as_ref() {
+                LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => Some(Self {
+                    having: Some(filter.predicate.clone()),
+                    plan: Arc::clone(&filter.input),
+                }),
+                _ => None,
+            },
+            LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => {
+                Some(Self { having: None, plan: Arc::new(plan.clone()) })
+            }
+            _ => None,
+        }
+    }
+
+    /// The subquery of one boolean that says whether the one row passes `HAVING`.
+    pub(super) fn having(&self) -> Result<Option<LogicalPlan>> {
+        let Some(having) = &self.having else { return Ok(None) };
+        let plan = LogicalPlanBuilder::from(Arc::clone(&self.plan));
+        plan.project(vec![having.clone().alias("__having")])?.build().map(Some)
+    }
+
+    /// The aggregate's input, whose correlation still has to be checked.
+    pub(super) fn input(&self) -> Option<&LogicalPlan> {
+        match self.plan.as_ref() {
+            LogicalPlan::Aggregate(aggregate) => Some(&aggregate.input),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the aggregate gives a row over no rows at all.
+fn emits_without_rows(aggregate: &Aggregate) -> bool {
+    aggregate.group_expr.is_empty()
+        || aggregate.group_expr.iter().any(|group| matches!(group, Expr::GroupingSet(_)))
+}
+
+fn contains_outer(expressions: &[Expr]) -> bool {
+    expressions.iter().any(Expr::contains_outer)
+}
+
+fn refuse_if(condition: bool, place: &str) -> Result<()> {
+    if condition { refuse(place) } else { Ok(()) }
+}
+
+fn refuse(place: &str) -> Result<()> {
+    let message = format!(
+        "a subquery that refers to a column of the outer query {place} is not supported; \
+         write it as a join"
+    );
+    Err(Error::unsupported(message).into())
+}

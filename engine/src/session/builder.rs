@@ -1,0 +1,62 @@
+//! Assembles the sessions of coordinators and executors from the same parts.
+
+use std::sync::Arc;
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+
+use crate::optimizer;
+
+/// Something that adds plan codecs, planner handlers or functions to every session: a connector.
+///
+/// Coordinators and executors must be given the same extensions, or a plan made on one could not be
+/// read on the other.
+pub trait Extension: Send + Sync {
+    /// Adds what the extension brings to a session under construction.
+    fn configure(&self, builder: SessionStateBuilder) -> SessionStateBuilder;
+}
+
+/// Builds every DataFusion session of a process.
+#[derive(Clone)]
+pub struct SessionFactory {
+    extensions: Arc<[Arc<dyn Extension>]>,
+}
+
+impl SessionFactory {
+    /// A factory whose sessions carry `extensions`.
+    pub fn new(extensions: Vec<Arc<dyn Extension>>) -> Self {
+        Self { extensions: extensions.into() }
+    }
+
+    /// The configuration every session starts from.
+    pub fn base_config() -> SessionConfig {
+        let mut config = SessionConfig::new()
+            .with_default_catalog_and_schema("waterbuck", "main")
+            .with_create_default_catalog_and_schema(false)
+            .with_information_schema(false);
+        let options = config.options_mut();
+        // Row counts from footers decide the join order.
+        options.execution.collect_statistics = true;
+        options.sql_parser.enable_ident_normalization = true;
+        config
+    }
+
+    /// A session of a coordinator, without a distributed planner: that is added by the coordinator,
+    /// which knows the executors.
+    pub fn coordinator(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
+        let builder = self.extend(builder.with_default_features());
+        builder
+            .with_optimizer_rules(optimizer::logical_rules())
+            .with_physical_optimizer_rules(optimizer::physical_rules())
+    }
+
+    /// A session of an executor: it decodes plans and runs them, and never plans.
+    pub fn executor(&self, builder: SessionStateBuilder) -> Result<SessionState, DataFusionError> {
+        Ok(self.extend(builder).build())
+    }
+
+    fn extend(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
+        self.extensions.iter().fold(builder, |builder, extension| extension.configure(builder))
+    }
+}

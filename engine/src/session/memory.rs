@@ -1,0 +1,204 @@
+//! The memory of one node: a budget shared by all queries, and a fair pool for each of them.
+//!
+//! ```text
+//! MemoryBudget (node) ◄── QueryMemoryPool (query a) ◄── operators that spill share it fairly
+//!                     ◄── QueryMemoryPool (query b) ◄── …
+//! ```
+//! A query over its own limit spills or fails alone; the sum over all queries never passes the
+//! node's budget.
+
+use std::fmt::{Display, Formatter};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::memory_pool::{
+    FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, TrackConsumersPool,
+};
+
+const REPORTED_CONSUMERS: NonZeroUsize = NonZeroUsize::new(3).expect("three is not zero");
+
+/// The bytes all queries of one node may hold together.
+#[derive(Debug)]
+pub struct MemoryBudget {
+    limit: usize,
+    used: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+impl MemoryBudget {
+    /// A budget of `limit` bytes.
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, used: AtomicUsize::new(0), peak: AtomicUsize::new(0) })
+    }
+
+    /// The budget in bytes.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Bytes reserved at this moment.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// The most bytes that were ever reserved at once.
+    pub fn peak(&self) -> usize {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    fn grow(&self, bytes: usize) {
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.peak.fetch_max(used, Ordering::Relaxed);
+    }
+
+    fn shrink(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn try_grow(&self, bytes: usize) -> bool {
+        let grown = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(bytes).filter(|sum| *sum <= self.limit)
+        });
+        if let Ok(before) = grown {
+            self.peak.fetch_max(before + bytes, Ordering::Relaxed);
+        }
+        grown.is_ok()
+    }
+}
+
+/// The memory pool of one query on one node.
+#[derive(Debug)]
+pub struct QueryMemoryPool {
+    shares: TrackConsumersPool<FairSpillPool>,
+    budget: Arc<MemoryBudget>,
+    limit: usize,
+    peak: AtomicUsize,
+}
+
+impl QueryMemoryPool {
+    /// A pool of at most `limit` bytes (0 = the whole budget) inside `budget`.
+    pub fn new(budget: Arc<MemoryBudget>, limit: usize) -> Self {
+        let limit = if limit == 0 { budget.limit() } else { limit.min(budget.limit()) };
+        Self {
+            shares: TrackConsumersPool::new(FairSpillPool::new(limit), REPORTED_CONSUMERS),
+            budget,
+            limit,
+            peak: AtomicUsize::new(0),
+        }
+    }
+
+    /// The most bytes the query held at once on this node.
+    pub fn peak(&self) -> usize {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    fn record_peak(&self) {
+        self.peak.fetch_max(self.shares.reserved(), Ordering::Relaxed);
+    }
+
+    fn exhausted(&self, reservation: &MemoryReservation, additional: usize) -> DataFusionError {
+        DataFusionError::ResourcesExhausted(format!(
+            "operator \"{}\" holds {} bytes and asked for {additional} more, but the query may hold \
+             {} bytes on a node and the node {} bytes ({} in use by all queries); raise memory_limit \
+             (SET memory_limit = '…') or --memory-limit. Largest operators: {}",
+            reservation.consumer().name(),
+            reservation.size(),
+            self.limit,
+            self.budget.limit(),
+            self.budget.used(),
+            self.shares.report_top(REPORTED_CONSUMERS.get()).replace('\n', " "),
+        ))
+    }
+}
+
+impl Display for QueryMemoryPool {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "query memory: {} of {} bytes", self.shares.reserved(), self.limit)
+    }
+}
+
+impl MemoryPool for QueryMemoryPool {
+    fn name(&self) -> &str {
+        "query"
+    }
+
+    fn register(&self, consumer: &MemoryConsumer) {
+        self.shares.register(consumer);
+    }
+
+    fn unregister(&self, consumer: &MemoryConsumer) {
+        self.shares.unregister(consumer);
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        self.budget.grow(additional);
+        self.shares.grow(reservation, additional);
+        self.record_peak();
+    }
+
+    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
+        self.shares.shrink(reservation, shrink);
+        self.budget.shrink(shrink);
+    }
+
+    fn try_grow(
+        &self,
+        reservation: &MemoryReservation,
+        additional: usize,
+    ) -> Result<(), DataFusionError> {
+        if !self.budget.try_grow(additional) {
+            return Err(self.exhausted(reservation, additional));
+        }
+        if self.shares.try_grow(reservation, additional).is_err() {
+            self.budget.shrink(additional);
+            return Err(self.exhausted(reservation, additional));
+        }
+        self.record_peak();
+        Ok(())
+    }
+
+    fn reserved(&self) -> usize {
+        self.shares.reserved()
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        MemoryLimit::Finite(self.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(budget: &Arc<MemoryBudget>, limit: usize) -> Arc<dyn MemoryPool> {
+        Arc::new(QueryMemoryPool::new(Arc::clone(budget), limit))
+    }
+
+    #[test]
+    fn a_query_over_its_limit_fails_alone() {
+        let budget = MemoryBudget::new(1000);
+        let (small, other) = (pool(&budget, 100), pool(&budget, 0));
+        let mine = MemoryConsumer::new("HashJoin").register(&small);
+        let theirs = MemoryConsumer::new("Sort").register(&other);
+        let error = mine.try_grow(101).unwrap_err().to_string();
+        assert!(error.contains("\"HashJoin\"") && error.contains("memory_limit"), "{error}");
+        theirs.try_grow(900).unwrap();
+        assert_eq!(budget.used(), 900);
+    }
+
+    #[test]
+    fn all_queries_together_stay_inside_the_budget() {
+        let budget = MemoryBudget::new(1000);
+        let (first, second) = (pool(&budget, 0), pool(&budget, 0));
+        let a = MemoryConsumer::new("a").register(&first);
+        let b = MemoryConsumer::new("b").register(&second);
+        a.try_grow(700).unwrap();
+        assert!(b.try_grow(400).is_err());
+        drop(a);
+        b.try_grow(400).unwrap();
+        drop(b);
+        assert_eq!((budget.used(), budget.peak()), (0, 700));
+    }
+}

@@ -1,0 +1,139 @@
+//! What one node lends to all its queries: memory, spill space, caches; and the slice of it that
+//! each query gets.
+
+use std::any::Any;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use dashmap::DashMap;
+use datafusion::common::DataFusionError;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::MemoryPool;
+use datafusion::execution::object_store::ObjectStoreRegistry;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+
+use super::memory::{MemoryBudget, QueryMemoryPool};
+
+/// The limits of a node.
+#[derive(Debug, Clone)]
+pub struct RuntimeConfig {
+    /// Bytes all queries together may hold.
+    pub memory_limit_bytes: usize,
+    /// Where operators spill; the system's temporary directory when `None`.
+    pub spill_dir: Option<PathBuf>,
+    /// Bytes all spill files together may take.
+    pub spill_limit_bytes: u64,
+}
+
+/// The memory, spill space and caches of one node.
+#[derive(Debug)]
+pub struct NodeRuntime {
+    budget: Arc<MemoryBudget>,
+    template: RuntimeEnv,
+    queries: DashMap<String, WeakShare>,
+}
+
+/// One query's slice of a node.
+#[derive(Clone)]
+pub struct QueryShare {
+    /// The runtime all tasks of the query on this node share.
+    pub runtime: Arc<RuntimeEnv>,
+    /// What the query's object stores consult, such as the identities of its pinned files.
+    pub attachment: Arc<dyn Any + Send + Sync>,
+}
+
+/// Remembers a query's slice without keeping it alive: its tasks do that.
+#[derive(Debug)]
+struct WeakShare {
+    runtime: Weak<RuntimeEnv>,
+    attachment: Weak<dyn Any + Send + Sync>,
+    pool: Weak<QueryMemoryPool>,
+}
+
+impl WeakShare {
+    fn upgrade(&self) -> Option<QueryShare> {
+        Some(QueryShare {
+            runtime: self.runtime.upgrade()?,
+            attachment: self.attachment.upgrade()?,
+        })
+    }
+}
+
+impl NodeRuntime {
+    /// A node's runtime within the limits of `config`.
+    ///
+    /// # Errors
+    /// When the spill directory cannot be made.
+    pub fn new(config: &RuntimeConfig) -> Result<Arc<Self>, DataFusionError> {
+        let mode = match &config.spill_dir {
+            Some(dir) => {
+                std::fs::create_dir_all(dir).map_err(|error| {
+                    DataFusionError::Configuration(format!(
+                        "spill directory \"{}\" cannot be made: {error}",
+                        dir.display()
+                    ))
+                })?;
+                DiskManagerMode::Directories(vec![dir.clone()])
+            }
+            None => DiskManagerMode::OsTmpDirectory,
+        };
+        let disk = DiskManagerBuilder::default()
+            .with_mode(mode)
+            .with_max_temp_directory_size(config.spill_limit_bytes);
+        let template = RuntimeEnvBuilder::new().with_disk_manager_builder(disk).build()?;
+        let budget = MemoryBudget::new(config.memory_limit_bytes);
+        Ok(Arc::new(Self { budget, template, queries: DashMap::new() }))
+    }
+
+    /// The node's memory budget.
+    pub fn budget(&self) -> &Arc<MemoryBudget> {
+        &self.budget
+    }
+
+    /// Bytes that spill files take at this moment.
+    pub fn spilled_bytes(&self) -> u64 {
+        self.template.disk_manager.used_disk_space()
+    }
+
+    /// The slice of one query on this node: every task of the query shares it, with a memory pool
+    /// of `memory_limit` bytes and the object stores that `stores` makes for the first of them.
+    ///
+    /// # Errors
+    /// When the runtime cannot be built.
+    pub fn for_query(
+        &self,
+        query_id: &str,
+        memory_limit: usize,
+        stores: impl FnOnce() -> (Arc<dyn ObjectStoreRegistry>, Arc<dyn Any + Send + Sync>),
+    ) -> Result<QueryShare, DataFusionError> {
+        self.queries.retain(|_, share| share.runtime.strong_count() > 0);
+        let slot = self.queries.entry(query_id.to_owned());
+        if let dashmap::Entry::Occupied(slot) = &slot
+            && let Some(share) = slot.get().upgrade()
+        {
+            return Ok(share);
+        }
+        let (registry, attachment) = stores();
+        let pool = Arc::new(QueryMemoryPool::new(Arc::clone(&self.budget), memory_limit));
+        let runtime = RuntimeEnvBuilder::from_runtime_env(&self.template)
+            .with_memory_pool(Arc::clone(&pool) as Arc<dyn MemoryPool>)
+            .with_object_store_registry(registry)
+            .build_arc()?;
+        drop(slot.insert(WeakShare {
+            runtime: Arc::downgrade(&runtime),
+            attachment: Arc::downgrade(&attachment),
+            pool: Arc::downgrade(&pool),
+        }));
+        Ok(QueryShare { runtime, attachment })
+    }
+
+    /// The most bytes a running query held on this node, or `None` when it does not run here.
+    pub fn query_peak_bytes(&self, query_id: &str) -> Option<usize> {
+        self.queries.get(query_id)?.pool.upgrade().map(|pool| pool.peak())
+    }
+
+    /// How many queries have work on this node.
+    pub fn running_queries(&self) -> usize {
+        self.queries.iter().filter(|share| share.runtime.strong_count() > 0).count()
+    }
+}

@@ -1,0 +1,19 @@
+//! The grammar: which statement it is, and a file for each family.
+
+mod admin;
+mod alter;
+mod clauses;
+mod columns;
+mod copy;
+mod create;
+mod drop;
+mod explain;
+mod insert;
+mod prepared;
+mod secrets;
+mod session;
+mod show;
+mod statement;
+mod users;
+
+pub(super) use statement::statement;

@@ -1,0 +1,66 @@
+//! `CREATE USER`, `ALTER USER`, `DROP USER`.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use crate::Error;
+use crate::sql::cursor::Cursor;
+use crate::sql::fault::Parsed;
+use crate::sql::security::{AlterUser, CreateUser, DropUser, Hidden};
+use crate::sql::statement::Statement;
+
+pub(super) fn create_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
+    let if_not_exists = cursor.if_not_exists();
+    let name = user_name(cursor)?;
+    let (password, admin) = attributes(cursor)?;
+    let Some(password) = password else {
+        return cursor.expected("PASSWORD and a text in single quotes");
+    };
+    let admin = admin.unwrap_or(false);
+    Ok(Statement::CreateUser(CreateUser { name, if_not_exists, password, admin }))
+}
+
+pub(super) fn alter_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
+    let name = user_name(cursor)?;
+    let (password, admin) = attributes(cursor)?;
+    if password.is_none() && admin.is_none() {
+        return cursor.expected("PASSWORD, ADMIN or NOT ADMIN");
+    }
+    Ok(Statement::AlterUser(AlterUser { name, password, admin }))
+}
+
+pub(super) fn drop_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
+    let if_exists = cursor.if_exists();
+    Ok(Statement::DropUser(DropUser { name: user_name(cursor)?, if_exists }))
+}
+
+/// A user's name may also be a text: `'anna@example.org'`.
+fn user_name(cursor: &mut Cursor<'_>) -> Parsed<String> {
+    if matches!(cursor.parser.peek_token_ref().token, Token::SingleQuotedString(_)) {
+        return cursor.string();
+    }
+    cursor.name()
+}
+
+fn attributes(cursor: &mut Cursor<'_>) -> Parsed<(Option<Hidden>, Option<bool>)> {
+    let mut password = None;
+    let mut admin = None;
+    cursor.eat_any(&["WITH", "SET"]);
+    loop {
+        if cursor.eat(&["PASSWORD"]) {
+            cursor.eat_token(&Token::Eq);
+            let text = cursor.string()?;
+            if text.is_empty() {
+                return Err(Error::invalid("a password may not be empty").into());
+            }
+            password = Some(Hidden::new(text));
+        } else if cursor.eat(&["IDENTIFIED", "BY"]) {
+            password = Some(Hidden::new(cursor.string()?));
+        } else if cursor.eat(&["NOT", "ADMIN"]) || cursor.eat(&["NOADMIN"]) {
+            admin = Some(false);
+        } else if cursor.eat(&["ADMIN"]) {
+            admin = Some(true);
+        } else {
+            return Ok((password, admin));
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! SQL text to statements, and planning errors back to the place in the text.
+
+mod balance;
+mod caret;
+mod cursor;
+mod ddl;
+mod error_words;
+mod explain;
+mod fault;
+mod function_words;
+mod grammar;
+mod inspect;
+mod limits;
+mod nesting;
+mod parse;
+mod plan_error;
+mod references;
+mod refused;
+mod security;
+mod show;
+mod source;
+mod statement;
+mod syntax_error;
+mod write;
+
+pub use caret::caret;
+pub use ddl::{
+    AlterSchemaRename, AlterTableRename, ColumnSpec, CommentOn, CommentTarget, CreateExternalTable,
+    CreateSchema, CreateTable, CreateView, Drop, DropTarget, PartitionColumn, SortColumn,
+};
+pub use explain::{Explain, ExplainKind};
+pub use limits::ParseLimits;
+pub use parse::{parse, parse_one};
+pub use plan_error::describe_plan_error;
+pub use references::TableReferences;
+pub use refused::Refused;
+pub use security::{AlterUser, CreateSecret, CreateUser, DropSecret, DropUser, Hidden};
+pub use show::{Describe, Show};
+pub use statement::{Analyze, ParsedStatement, Prepared, PreparedAction, Statement};
+pub use write::{CopySource, CopyTo, Insert, PartitionValue};

@@ -1,0 +1,77 @@
+//! What one executor is made of, whether it is a process of its own or a part of the server.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use datafusion::execution::object_store::ObjectStoreRegistry;
+use datafusion::prelude::SessionConfig;
+use datafusion_distributed::Worker;
+use http::{HeaderMap, HeaderValue};
+use waterbuck_engine::cluster::{CLUSTER_TOKEN_HEADER, VERSION};
+use waterbuck_engine::session::{NodeRuntime, QueryShare, SessionFactory, TaskOptions};
+
+use crate::channels::ExchangeChannels;
+use crate::task_session::TaskSessions;
+use crate::tasks::RunningTasks;
+
+/// How a query's object stores come about on an executor; handed in by the wiring, because only
+/// connectors know storage.
+pub trait NodeStores: Send + Sync {
+    /// The stores of one query, with its secrets, and what they consult while they are read.
+    fn for_query(
+        &self,
+        options: &TaskOptions,
+    ) -> (Arc<dyn ObjectStoreRegistry>, Arc<dyn Any + Send + Sync>);
+
+    /// Puts what plan decoding needs of the query's slice into a task's configuration.
+    fn attach(&self, config: &mut SessionConfig, share: &QueryShare);
+}
+
+/// One executor: its runtime, its tasks and its connections to the others.
+pub struct ExecutorNode {
+    pub(crate) runtime: Arc<NodeRuntime>,
+    pub(crate) sessions: SessionFactory,
+    pub(crate) stores: Arc<dyn NodeStores>,
+    pub(crate) channels: Arc<ExchangeChannels>,
+    pub(crate) tasks: Arc<RunningTasks>,
+    pub(crate) cluster_token: Option<String>,
+}
+
+impl ExecutorNode {
+    /// An executor on `runtime`. With a `cluster_token` only processes that know it are served.
+    pub fn new(
+        runtime: Arc<NodeRuntime>,
+        sessions: SessionFactory,
+        stores: Arc<dyn NodeStores>,
+        channels: Arc<ExchangeChannels>,
+        cluster_token: Option<String>,
+    ) -> Arc<Self> {
+        let tasks = Arc::new(RunningTasks::default());
+        Arc::new(Self { runtime, sessions, stores, channels, tasks, cluster_token })
+    }
+
+    /// The memory and spill space of this executor.
+    pub fn runtime(&self) -> &Arc<NodeRuntime> {
+        &self.runtime
+    }
+
+    /// The tasks alive on this executor.
+    pub fn tasks(&self) -> &Arc<RunningTasks> {
+        &self.tasks
+    }
+
+    /// The part that runs tasks, for serving over gRPC or for use inside this process.
+    pub fn worker(self: &Arc<Self>) -> Worker {
+        Worker::from_session_builder(TaskSessions(Arc::clone(self)))
+            .with_version(VERSION)
+    }
+
+    /// The headers with which this process calls the others of its cluster.
+    pub fn peer_headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(Ok(value)) = self.cluster_token.as_deref().map(HeaderValue::from_str) {
+            headers.insert(CLUSTER_TOKEN_HEADER, value);
+        }
+        headers
+    }
+}

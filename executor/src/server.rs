@@ -1,0 +1,123 @@
+//! Serves an executor over gRPC until it is told to drain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Server;
+use tonic::{Request, Status};
+use tracing::{info, warn};
+use url::Url;
+use waterbuck_engine::cluster::{CLUSTER_TOKEN_HEADER, NodeState};
+use waterbuck_engine::{Error, Result};
+
+use crate::heartbeat::HeartbeatSender;
+use crate::node::ExecutorNode;
+
+/// How long a drained executor goes on serving so that its last results are fetched.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// Where an executor serves and whom it reports to.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// The URL under which the other processes reach this one.
+    pub advertise: Url,
+    /// The coordinators that heartbeats go to.
+    pub coordinators: Vec<Url>,
+    /// How long running tasks may take to finish once draining has begun.
+    pub drain_timeout: Duration,
+}
+
+/// An executor process's server.
+pub struct ExecutorServer {
+    node: Arc<ExecutorNode>,
+    config: ServeConfig,
+}
+
+impl ExecutorServer {
+    /// A server for `node`.
+    pub fn new(node: Arc<ExecutorNode>, config: ServeConfig) -> Self {
+        Self { node, config }
+    }
+
+    /// Serves on `listener` and reports to the coordinators until `drain` is cancelled; then takes
+    /// no new tasks, lets the running ones finish, and returns.
+    ///
+    /// # Errors
+    /// When the listener breaks.
+    pub async fn run(self, listener: TcpListener, drain: CancellationToken) -> Result<()> {
+        let stop = CancellationToken::new();
+        let sender = HeartbeatSender::new(Arc::clone(&self.node), &self.config.advertise);
+        let mut heartbeats = JoinSet::new();
+        for coordinator in &self.config.coordinators {
+            heartbeats.spawn(Arc::clone(&sender).run(coordinator.clone(), stop.clone()));
+        }
+        let serving = self.serve(listener, stop.clone());
+        tokio::pin!(serving);
+        tokio::select! {
+            result = &mut serving => return result,
+            () = drain.cancelled() => {}
+        }
+        tokio::select! {
+            result = &mut serving => return result,
+            () = self.drain(&sender) => {}
+        }
+        stop.cancel();
+        while heartbeats.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn drain(&self, sender: &HeartbeatSender) {
+        info!(tasks = self.node.tasks.count(), "draining");
+        self.announce(sender, NodeState::Draining).await;
+        let finished = tokio::time::timeout(self.config.drain_timeout, async {
+            // A query planned just before the announcement may still send its tasks.
+            tokio::time::sleep(LINGER).await;
+            self.node.tasks.all_done().await;
+            tokio::time::sleep(LINGER).await;
+        });
+        if finished.await.is_err() {
+            warn!(tasks = self.node.tasks.count(), "leaving with tasks unfinished");
+        }
+        self.announce(sender, NodeState::Leaving).await;
+        info!("drained");
+    }
+
+    async fn announce(&self, sender: &HeartbeatSender, state: NodeState) {
+        sender.set_state(state);
+        for coordinator in &self.config.coordinators {
+            if let Err(error) = sender.send(coordinator).await {
+                warn!(%coordinator, %error, "coordinator was not told");
+            }
+        }
+    }
+
+    async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        let token = self.node.cluster_token.clone();
+        let guard = move |request: Request<()>| admit(token.as_deref(), request);
+        let worker = InterceptedService::new(self.node.worker().into_worker_server(), guard);
+        Server::builder()
+            .http2_keepalive_interval(Some(Duration::from_secs(5)))
+            .tcp_nodelay(true)
+            .initial_stream_window_size(8 * 1024 * 1024)
+            .initial_connection_window_size(32 * 1024 * 1024)
+            .add_service(worker)
+            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled())
+            .await
+            .map_err(|error| Error::unavailable("executor's listener broke").with_source(error))
+    }
+}
+
+fn admit(token: Option<&str>, request: Request<()>) -> std::result::Result<Request<()>, Status> {
+    let Some(token) = token else { return Ok(request) };
+    let given = request.metadata().get(CLUSTER_TOKEN_HEADER).and_then(|value| value.to_str().ok());
+    if given == Some(token) {
+        Ok(request)
+    } else {
+        Err(Status::unauthenticated("the cluster token is missing or wrong"))
+    }
+}

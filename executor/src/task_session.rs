@@ -1,0 +1,44 @@
+//! The session a task runs in: the query's slice of this node, its options, and a guard that says
+//! when the task is gone.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::common::DataFusionError;
+use datafusion::execution::SessionState;
+use datafusion_distributed::{
+    ChannelResolver, DistributedExt, WorkerQueryContext, WorkerSessionBuilder,
+};
+use waterbuck_engine::session::{SessionFactory, TaskOptions};
+
+use crate::node::ExecutorNode;
+
+/// Builds the session of every task of one executor.
+pub(crate) struct TaskSessions(pub(crate) Arc<ExecutorNode>);
+
+#[async_trait]
+impl WorkerSessionBuilder for TaskSessions {
+    async fn build_session_state(
+        &self,
+        context: WorkerQueryContext,
+    ) -> Result<SessionState, DataFusionError> {
+        let node = &self.0;
+        let mut builder = context
+            .builder
+            .with_distributed_option_extension_from_headers::<TaskOptions>(&context.headers)?;
+        let config = builder.config().get_or_insert_with(SessionFactory::base_config);
+        let options = TaskOptions::of(config.options());
+        options.apply_overrides(config)?;
+        config.set_extension(Arc::new(node.tasks.enter()));
+        let share = node.runtime.for_query(&options.query_id, options.memory_limit, || {
+            node.stores.for_query(&options)
+        })?;
+        node.stores.attach(config, &share);
+        let channels = Arc::clone(&node.channels) as Arc<dyn ChannelResolver + Send + Sync>;
+        let builder = builder
+            .with_runtime_env(share.runtime)
+            .with_distributed_channel_resolver(channels)
+            .with_distributed_passthrough_headers(node.peer_headers())?;
+        node.sessions.executor(builder)
+    }
+}

@@ -1,0 +1,184 @@
+//! A Flight SQL client that behaves as the drivers do: log in, prepare, then query or update.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow_flight::{
+    Action, FlightInfo,
+    decode::FlightRecordBatchStream,
+    error::FlightError,
+    sql::client::{FlightSqlServiceClient, PreparedStatement},
+};
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
+
+use crate::{Answer, PASSWORD};
+
+/// Frames up to this size are taken; a single wide row may exceed the usual 4 MiB.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// A refused or failed statement, as a client sees it.
+#[derive(Debug, Clone)]
+pub struct ClientError {
+    /// The gRPC code.
+    pub code: Code,
+    /// The text that a driver shows.
+    pub message: String,
+    /// The SQLSTATE beside it, if the server sent one.
+    pub sqlstate: Option<String>,
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+impl From<Status> for ClientError {
+    fn from(status: Status) -> Self {
+        let sqlstate = status.metadata().get("x-sqlstate");
+        Self {
+            code: status.code(),
+            message: status.message().to_owned(),
+            sqlstate: sqlstate.and_then(|value| value.to_str().ok()).map(str::to_owned),
+        }
+    }
+}
+
+impl From<FlightError> for ClientError {
+    fn from(error: FlightError) -> Self {
+        match error {
+            FlightError::Tonic(status) => Self::from(*status),
+            other => Self::unknown(other),
+        }
+    }
+}
+
+impl ClientError {
+    fn unknown(error: impl fmt::Display) -> Self {
+        Self { code: Code::Unknown, message: error.to_string(), sqlstate: None }
+    }
+}
+
+type Result<T> = std::result::Result<T, ClientError>;
+
+/// One connection, which is one session on the server. A clone shares both.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: FlightSqlServiceClient<Channel>,
+}
+
+impl Client {
+    /// Logs in as the first administrator to `address`, a `host:port`.
+    pub async fn connect(address: &str) -> Result<Self> {
+        Self::log_in(address, "admin", PASSWORD).await
+    }
+
+    /// Logs in as anybody.
+    pub async fn log_in(address: &str, user: &str, password: &str) -> Result<Self> {
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))
+            .map_err(ClientError::unknown)?
+            .connect_timeout(Duration::from_secs(5));
+        let channel = endpoint.connect().await.map_err(ClientError::unknown)?;
+        let service = arrow_flight::flight_service_client::FlightServiceClient::new(channel)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(2 * MESSAGE_BYTES_MAX);
+        let mut inner = FlightSqlServiceClient::new_from_inner(service);
+        inner.handshake(user, password).await?;
+        Ok(Self { inner })
+    }
+
+    /// Runs a statement to its end.
+    pub async fn run(&self, sql: &str) -> Result<Answer> {
+        let mut statement = self.prepare(sql).await?;
+        if is_update(&statement)? {
+            let updated = statement.execute_update().await?;
+            let schema = Arc::new(arrow::datatypes::Schema::empty());
+            let updated = u64::try_from(updated).ok();
+            return Ok(Answer { schema, batches: Vec::new(), updated, query_id: None });
+        }
+        let info = statement.execute().await?;
+        let answer = self.open(info).collect().await;
+        // Closed late: the server may drop what belongs to the statement.
+        let _closed = statement.close().await;
+        answer
+    }
+
+    /// Starts a query and leaves its rows unread.
+    pub async fn start(&self, sql: &str) -> Result<Running> {
+        let mut statement = self.prepare(sql).await?;
+        let info = statement.execute().await?;
+        Ok(self.open(info))
+    }
+
+    /// Prepares a statement, for tests of parameters and schemas.
+    pub async fn prepare(&self, sql: &str) -> Result<PreparedStatement<Channel>> {
+        Ok(self.inner.clone().prepare(sql.to_owned(), None).await?)
+    }
+
+    /// Reads every endpoint of a [`FlightInfo`] one after the other.
+    pub fn open(&self, info: FlightInfo) -> Running {
+        let query_id = String::from_utf8(info.app_metadata.to_vec()).ok();
+        let schema = info.clone().try_decode_schema().unwrap_or(arrow::datatypes::Schema::empty());
+        let client = self.inner.clone();
+        let rows = futures::stream::iter(info.endpoint)
+            .then(move |endpoint| read_endpoint(client.clone(), endpoint.ticket))
+            .try_flatten();
+        let query_id = query_id.filter(|id| !id.is_empty());
+        Running { query_id, schema: Arc::new(schema), rows: rows.boxed() }
+    }
+
+    /// Calls one of the server's own actions and gives the bodies of its answers.
+    pub async fn action(&self, kind: &str, body: Vec<u8>) -> Result<Vec<bytes::Bytes>> {
+        let mut request = tonic::Request::new(Action { r#type: kind.to_owned(), body: body.into() });
+        if let Some(token) = self.inner.token() {
+            let bearer = format!("Bearer {token}").parse().map_err(ClientError::unknown)?;
+            request.metadata_mut().insert("authorization", bearer);
+        }
+        let mut client = self.inner.clone();
+        let answers = client.inner_mut().do_action(request).await?.into_inner();
+        Ok(answers.map_ok(|answer| answer.body).try_collect().await?)
+    }
+}
+
+fn is_update(statement: &PreparedStatement<Channel>) -> Result<bool> {
+    let schema = statement.dataset_schema().map_err(ClientError::unknown)?;
+    Ok(schema.fields().is_empty())
+}
+
+async fn read_endpoint(
+    mut client: FlightSqlServiceClient<Channel>,
+    ticket: Option<arrow_flight::Ticket>,
+) -> Result<impl futures::Stream<Item = Result<RecordBatch>>> {
+    let ticket = ticket.ok_or_else(|| ClientError::unknown("an endpoint without a ticket"))?;
+    let stream: FlightRecordBatchStream = client.do_get(ticket).await?;
+    Ok(stream.map_err(ClientError::from))
+}
+
+/// A query whose rows are read as they come. Dropping it drops the gRPC stream, which is how the
+/// drivers cancel.
+pub struct Running {
+    /// The id the server gave the query.
+    pub query_id: Option<String>,
+    /// The columns of the result.
+    pub schema: SchemaRef,
+    rows: BoxStream<'static, Result<RecordBatch>>,
+}
+
+impl Running {
+    /// The next batch, `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        self.rows.try_next().await
+    }
+
+    /// Reads to the end.
+    pub async fn collect(self) -> Result<Answer> {
+        let batches = self.rows.try_collect().await?;
+        Ok(Answer { schema: self.schema, batches, updated: None, query_id: self.query_id })
+    }
+}

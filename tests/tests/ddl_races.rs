@@ -1,0 +1,82 @@
+//! Concurrent definitions: exactly one wins, the others hear why, nothing is half made.
+
+use futures::future::join_all;
+use tonic::Code;
+use waterbuck_tests::{Client, Cluster, ClientError};
+
+const SESSIONS: usize = 8;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_many_creates_of_one_name_wins() {
+    let cluster = Cluster::server().await;
+    let outcomes = at_once(&cluster, |_| "CREATE TABLE t AS SELECT 1 AS x".to_owned()).await;
+    expect_one_winner(&outcomes);
+    let client = cluster.client().await;
+    assert_eq!(value(&client, "SELECT count(*) FROM t").await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn create_if_not_exists_never_fails() {
+    let cluster = Cluster::server().await;
+    let create = |_| "CREATE TABLE IF NOT EXISTS t (x INT)".to_owned();
+    for outcome in at_once(&cluster, create).await {
+        assert!(outcome.is_ok(), "{outcome:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_and_a_view_of_one_name_do_not_both_exist() {
+    let cluster = Cluster::server().await;
+    let create = |session| match session % 2 {
+        0 => "CREATE TABLE t (x INT)".to_owned(),
+        _ => "CREATE VIEW t AS SELECT 1 AS x".to_owned(),
+    };
+    expect_one_winner(&at_once(&cluster, create).await);
+    let client = cluster.client().await;
+    let sql = "SELECT count(*) FROM information_schema.tables WHERE table_name = 't'";
+    assert_eq!(value(&client, sql).await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_inserts_are_all_kept() {
+    let cluster = Cluster::server().await;
+    let client = cluster.client().await;
+    client.run("CREATE TABLE t (x INT)").await.expect("the name is free");
+    let insert = |session| format!("INSERT INTO t VALUES ({session})");
+    for outcome in at_once(&cluster, insert).await {
+        assert!(outcome.is_ok(), "{outcome:?}");
+    }
+    assert_eq!(value(&client, "SELECT count(DISTINCT x) FROM t").await, SESSIONS.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_many_drops_wins() {
+    let cluster = Cluster::server().await;
+    cluster.client().await.run("CREATE TABLE t (x INT)").await.expect("the name is free");
+    let outcomes = at_once(&cluster, |_| "DROP TABLE t".to_owned()).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+}
+
+async fn at_once(
+    cluster: &Cluster,
+    sql: impl Fn(usize) -> String,
+) -> Vec<Result<(), ClientError>> {
+    let clients = join_all((0..SESSIONS).map(|_| cluster.client())).await;
+    let statements = clients.iter().enumerate().map(|(session, client)| {
+        let sql = sql(session);
+        async move { client.run(&sql).await.map(|_| ()) }
+    });
+    join_all(statements).await
+}
+
+fn expect_one_winner(outcomes: &[Result<(), ClientError>]) {
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+        let clear = matches!(error.code, Code::AlreadyExists | Code::Aborted | Code::Unavailable);
+        assert!(clear && error.message.contains("\"t\""), "{error}");
+    }
+}
+
+async fn value(client: &Client, sql: &str) -> String {
+    client.run(sql).await.expect("the query runs").value()
+}

@@ -1,0 +1,12 @@
+//! The promises that cross a crate boundary, each checked on real processes.
+
+mod bad_input;
+mod cancel;
+mod ddl_races;
+mod failover;
+mod freshness;
+mod memory;
+mod property;
+mod restart;
+mod slt;
+mod tables;
