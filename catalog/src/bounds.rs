@@ -46,7 +46,10 @@ impl Bound {
                     "1" | "true" => true,
                     _ => return None,
                 };
-                Some(Self::whole(i128::from(value), i128::from(value).to_string()))
+                Some(Self::whole(
+                    i128::from(value),
+                    i128::from(value).to_string(),
+                ))
             }
             data_type if data_type.is_integer() => {
                 let value: i128 = text.parse().ok()?;
@@ -66,7 +69,10 @@ impl Bound {
             | DataType::Decimal256(_, scale) => decimal(text, *scale),
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
                 let kept = text.len() <= TEXT_BYTES_MAX && !text.contains('\0');
-                kept.then(|| Self { text: text.to_owned(), key: Key::Text })
+                kept.then(|| Self {
+                    text: text.to_owned(),
+                    key: Key::Text,
+                })
             }
             DataType::Date32 | DataType::Date64 => date(text),
             DataType::Time32(_) | DataType::Time64(_) => time(text, end),
@@ -84,16 +90,26 @@ impl Bound {
             (Key::Float(a), Key::Float(b)) => a.total_cmp(b),
             _ => self.text.cmp(&other.text),
         };
-        let outer = if end == End::Min { Ordering::Less } else { Ordering::Greater };
+        let outer = if end == End::Min {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        };
         if order == outer { self } else { other }
     }
 
     fn whole(value: i128, text: String) -> Self {
-        Self { text, key: Key::Whole(value) }
+        Self {
+            text,
+            key: Key::Whole(value),
+        }
     }
 
     fn float(value: f64, text: String) -> Option<Self> {
-        value.is_finite().then_some(Self { text, key: Key::Float(value) })
+        value.is_finite().then_some(Self {
+            text,
+            key: Key::Float(value),
+        })
     }
 }
 
@@ -122,7 +138,10 @@ fn decimal(text: &str, scale: i8) -> Option<Bound> {
     let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
     let point = if scale == 0 { "" } else { "." };
-    Some(Bound::whole(unscaled, format!("{sign_text}{whole}{point}{fraction}")))
+    Some(Bound::whole(
+        unscaled,
+        format!("{sign_text}{whole}{point}{fraction}"),
+    ))
 }
 
 fn date(text: &str) -> Option<Bound> {
@@ -134,7 +153,9 @@ fn date(text: &str) -> Option<Bound> {
 
 /// Four-digit years only: others are written in ways that readers disagree about.
 fn plain_date(text: &str) -> Option<NaiveDate> {
-    (text.len() == 10).then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()).flatten()
+    (text.len() == 10)
+        .then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
+        .flatten()
 }
 
 fn time(text: &str, end: End) -> Option<Bound> {
@@ -161,8 +182,8 @@ fn timestamp(text: &str, unit: TimeUnit, zoned: bool, end: End) -> Option<Bound>
     let local = NaiveDateTime::new(date, clock);
     let zone = if zoned { offset(zone)? } else { offset("Z")? };
     let utc = local.and_local_timezone(zone).single()?.to_utc();
-    let nanos = i128::from(utc.timestamp()) * NANOS_PER_SECOND
-        + i128::from(utc.timestamp_subsec_nanos());
+    let nanos =
+        i128::from(utc.timestamp()) * NANOS_PER_SECOND + i128::from(utc.timestamp_subsec_nanos());
     // Only `timestamp_ns` is finer than microseconds, and it has no zone.
     let fine = unit == TimeUnit::Nanosecond && !zoned;
     let nanos = if fine { nanos } else { to_micros(nanos, end) };
@@ -192,13 +213,20 @@ fn offset(text: &str) -> Option<FixedOffset> {
 /// Nanoseconds to whole microseconds, outwards.
 fn to_micros(nanos: i128, end: End) -> i128 {
     let below = nanos.div_euclid(1000) * 1000;
-    if end == End::Min || below == nanos { below } else { below + 1000 }
+    if end == End::Min || below == nanos {
+        below
+    } else {
+        below + 1000
+    }
 }
 
 /// Whole seconds and the nanoseconds after them.
 fn split(nanos: i128) -> Option<(i64, u32)> {
     let seconds = i64::try_from(nanos.div_euclid(NANOS_PER_SECOND)).ok()?;
-    Some((seconds, u32::try_from(nanos.rem_euclid(NANOS_PER_SECOND)).ok()?))
+    Some((
+        seconds,
+        u32::try_from(nanos.rem_euclid(NANOS_PER_SECOND)).ok()?,
+    ))
 }
 
 /// A time's text without the zeros, and without the point, that end its fraction.
@@ -227,11 +255,23 @@ mod tests {
         let min = |data_type: &DataType, text: &str| canonical(data_type, End::Min, text);
         assert_eq!(min(&DataType::Boolean, "true").as_deref(), Some("1"));
         assert_eq!(min(&DataType::Int8, "-7").as_deref(), Some("-7"));
-        assert_eq!(min(&DataType::Decimal128(10, 2), "-0.5").as_deref(), Some("-0.50"));
-        assert_eq!(min(&DataType::Decimal128(10, 2), "12").as_deref(), Some("12.00"));
-        assert_eq!(min(&DataType::Decimal128(10, 0), "-12").as_deref(), Some("-12"));
+        assert_eq!(
+            min(&DataType::Decimal128(10, 2), "-0.5").as_deref(),
+            Some("-0.50")
+        );
+        assert_eq!(
+            min(&DataType::Decimal128(10, 2), "12").as_deref(),
+            Some("12.00")
+        );
+        assert_eq!(
+            min(&DataType::Decimal128(10, 0), "-12").as_deref(),
+            Some("-12")
+        );
         assert_eq!(min(&DataType::Float32, "0.1").as_deref(), Some("0.1"));
-        assert_eq!(min(&DataType::Date32, "2024-02-29").as_deref(), Some("2024-02-29"));
+        assert_eq!(
+            min(&DataType::Date32, "2024-02-29").as_deref(),
+            Some("2024-02-29")
+        );
         assert_eq!(
             min(&micros(None), "2024-01-01T10:11:12.500").as_deref(),
             Some("2024-01-01 10:11:12.5")
@@ -278,7 +318,11 @@ mod tests {
             (DataType::Binary, "abc"),
             (DataType::Utf8, "a\0b"),
         ] {
-            assert_eq!(canonical(&data_type, End::Min, text), None, "{data_type} {text}");
+            assert_eq!(
+                canonical(&data_type, End::Min, text),
+                None,
+                "{data_type} {text}"
+            );
         }
         assert_eq!(canonical(&DataType::Utf8, End::Max, &"x".repeat(513)), None);
     }
@@ -294,9 +338,17 @@ mod tests {
         assert_eq!(widest(&DataType::Int32, End::Min, "-9", "-10"), "-10");
         assert_eq!(widest(&DataType::Utf8, End::Max, "9", "10"), "9");
         assert_eq!(widest(&DataType::Float64, End::Min, "-1.5", "0.25"), "-1.5");
-        assert_eq!(widest(&DataType::Decimal128(5, 1), End::Max, "9.9", "10"), "10.0");
         assert_eq!(
-            widest(&micros(Some("UTC")), End::Max, "2024-01-01T00:30:00+01:00", "2023-12-31T23:31:00Z"),
+            widest(&DataType::Decimal128(5, 1), End::Max, "9.9", "10"),
+            "10.0"
+        );
+        assert_eq!(
+            widest(
+                &micros(Some("UTC")),
+                End::Max,
+                "2024-01-01T00:30:00+01:00",
+                "2023-12-31T23:31:00Z"
+            ),
             "2023-12-31 23:31:00+00"
         );
     }
@@ -313,7 +365,10 @@ mod tests {
             (micros(Some("UTC")), "2024-01-01T10:00:00Z"),
         ] {
             let text = canonical(&data_type, End::Min, text).unwrap();
-            let options = CastOptions { safe: false, ..CastOptions::default() };
+            let options = CastOptions {
+                safe: false,
+                ..CastOptions::default()
+            };
             let strings = StringArray::from(vec![text.as_str()]);
             cast_with_options(&strings, &data_type, &options).unwrap();
         }

@@ -19,7 +19,9 @@ pub(crate) fn directory(path: &str) -> Result<String> {
 /// A local path made absolute, a `file:` URL made a path, any other URL as it is.
 pub(crate) fn absolute(path: &str) -> Result<String> {
     if path.starts_with("file:") {
-        let local = Url::parse(path).ok().and_then(|url| url.to_file_path().ok());
+        let local = Url::parse(path)
+            .ok()
+            .and_then(|url| url.to_file_path().ok());
         let local = local.and_then(|path| path.into_os_string().into_string().ok());
         return local.ok_or_else(|| Error::invalid(format!("\"{path}\" is not a file URL")));
     }
@@ -29,7 +31,8 @@ pub(crate) fn absolute(path: &str) -> Result<String> {
     let absolute = std::path::absolute(path)
         .map_err(|e| Error::invalid(format!("\"{path}\" is not a path")).with_source(e))?;
     let text = absolute.into_os_string().into_string();
-    let mut text = text.map_err(|_| Error::invalid(format!("\"{path}\" is not a path in UTF-8")))?;
+    let mut text =
+        text.map_err(|_| Error::invalid(format!("\"{path}\" is not a path in UTF-8")))?;
     if path.ends_with('/') && !text.ends_with('/') {
         text.push('/');
     }
@@ -46,7 +49,11 @@ pub(crate) fn stored<'a>(path: &'a str, parent: &str) -> (&'a str, bool) {
 
 /// The whole path of what [`stored`] gave.
 pub(crate) fn joined(path: &str, relative: bool, parent: &str) -> String {
-    if relative { format!("{parent}{path}") } else { path.to_owned() }
+    if relative {
+        format!("{parent}{path}")
+    } else {
+        path.to_owned()
+    }
 }
 
 /// A file's path as [`stored`]; a file named relative to the table lies below it.
@@ -64,8 +71,14 @@ pub(crate) fn file_in(path: &str, table_path: &str) -> Result<(String, bool)> {
 /// directory name, else its id.
 pub(crate) fn schema_directory(name: &str, id: i64) -> String {
     let harmless = !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if harmless { format!("{name}/") } else { format!("schema-{id}/") }
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if harmless {
+        format!("{name}/")
+    } else {
+        format!("schema-{id}/")
+    }
 }
 
 #[cfg(test)]
@@ -85,9 +98,18 @@ mod tests {
     fn file_urls_become_plain_paths() {
         assert_eq!(directory("file:///d/k%3D1").unwrap(), "/d/k=1/");
         assert_eq!(directory("s3://b/p").unwrap(), "s3://b/p/");
-        assert_eq!(file_in("file:///d/t/f.parquet", "/d/t/").unwrap(), ("f.parquet".into(), true));
-        assert_eq!(file_in("k=1/f.parquet", "/d/t/").unwrap(), ("k=1/f.parquet".into(), true));
-        assert_eq!(file_in("/e/f.parquet", "/d/t/").unwrap(), ("/e/f.parquet".into(), false));
+        assert_eq!(
+            file_in("file:///d/t/f.parquet", "/d/t/").unwrap(),
+            ("f.parquet".into(), true)
+        );
+        assert_eq!(
+            file_in("k=1/f.parquet", "/d/t/").unwrap(),
+            ("k=1/f.parquet".into(), true)
+        );
+        assert_eq!(
+            file_in("/e/f.parquet", "/d/t/").unwrap(),
+            ("/e/f.parquet".into(), false)
+        );
     }
 
     #[test]

@@ -35,7 +35,9 @@ pub(crate) fn missing_column(
     existing: impl IntoIterator<Item = String>,
 ) -> Error {
     let hint = hint(column, existing);
-    Error::not_found(format!("column \"{column}\" does not exist in \"{table}\"{hint}"))
+    Error::not_found(format!(
+        "column \"{column}\" does not exist in \"{table}\"{hint}"
+    ))
 }
 
 fn hint(name: &str, existing: impl IntoIterator<Item = String>) -> String {

@@ -19,7 +19,10 @@ pub struct TableName {
 impl TableName {
     /// The name `name` in `schema`, both taken as they are.
     pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { schema: schema.into(), name: name.into() }
+        Self {
+            schema: schema.into(),
+            name: name.into(),
+        }
     }
 }
 
@@ -50,7 +53,13 @@ pub struct ColumnDef {
 impl ColumnDef {
     /// A column without default and comment.
     pub fn new(name: impl Into<String>, data_type: DataType, nullable: bool) -> Self {
-        Self { name: name.into(), data_type, nullable, default: None, comment: None }
+        Self {
+            name: name.into(),
+            data_type,
+            nullable,
+            default: None,
+            comment: None,
+        }
     }
 }
 
@@ -171,6 +180,9 @@ pub struct FileColumnStats {
 }
 
 /// A Parquet file to add to a managed table.
+///
+/// Columns are found in it by name. Other engines read maps only under the names of Parquet's
+/// specification (`key_value`, `key`, `value`), which `WriterProperties::set_coerce_types` gives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewDataFile {
     /// Absolute path or URL, or relative to the table's directory.
@@ -268,6 +280,9 @@ pub struct User {
 /// The hash stays out of logs.
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("User").field("name", &self.name).field("admin", &self.admin).finish()
+        f.debug_struct("User")
+            .field("name", &self.name)
+            .field("admin", &self.admin)
+            .finish()
     }
 }

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use waterbuck_engine::{Error, Result};
 
 use crate::model::{
-    ColumnDef, DataFile, DropKind, FileChange, NewDataFile, NewTable, OnExisting, SchemaDef, Secret,
-    TableDef, TableName, TableStatistics, User,
+    ColumnDef, DataFile, DropKind, FileChange, NewDataFile, NewTable, OnExisting, SchemaDef,
+    Secret, TableDef, TableName, TableStatistics, User,
 };
 
 /// Where names, files, statistics, secrets and users are kept.
@@ -70,7 +70,7 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
     ) -> Result<Option<TableDef>>;
 
     /// Drops what stands behind a name and returns what it was; `None` when it is absent and
-    /// `if_exists` is set. A managed table's files stay, because older snapshots still show them.
+    /// `if_exists` is set. The catalog leaves a managed table's files alone: older snapshots show them.
     async fn drop_table(
         &self,
         name: &TableName,

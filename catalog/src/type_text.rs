@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
-use arrow::ipc::convert::{IpcSchemaEncoder, try_schema_from_flatbuffer_bytes};
+use arrow::ipc::convert::{IpcSchemaEncoder, fb_to_schema};
+use arrow::ipc::root_as_schema;
 use waterbuck_engine::{Error, Result};
 
 const IPC_PREFIX: &str = "ipc:";
@@ -20,24 +21,39 @@ pub(crate) fn write(data_type: &DataType) -> String {
         return text;
     }
     let schema = Schema::new(vec![Field::new("", plain, true)]);
-    let encoder = IpcSchemaEncoder::new();
+    let mut encoder = IpcSchemaEncoder::new();
     let bytes = encoder.schema_to_fb(&schema);
-    let digits: String = bytes.finished_data().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits: String = bytes
+        .finished_data()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("{IPC_PREFIX}{digits}")
 }
 
 /// The type behind a text that [`write`] made.
 pub(crate) fn parse(text: &str) -> Result<DataType> {
-    let damaged = || Error::data(format!("the catalog holds an unknown column type \"{text}\""));
+    let damaged = || {
+        Error::data(format!(
+            "the catalog holds an unknown column type \"{text}\""
+        ))
+    };
     let Some(digits) = text.strip_prefix(IPC_PREFIX) else {
-        return text.parse::<DataType>().map_err(|e| damaged().with_source(e));
+        return text
+            .parse::<DataType>()
+            .map_err(|e| damaged().with_source(e));
     };
     let bytes = (0..digits.len())
         .step_by(2)
-        .map(|at| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+        .map(|at| {
+            digits
+                .get(at..at + 2)
+                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        })
         .collect::<Option<Vec<u8>>>()
         .ok_or_else(damaged)?;
-    let schema = try_schema_from_flatbuffer_bytes(&bytes).map_err(|e| damaged().with_source(e))?;
+    let schema = root_as_schema(&bytes).map_err(|e| damaged().with_source(e.to_string()))?;
+    let schema = fb_to_schema(schema);
     let field = schema.fields().first().ok_or_else(damaged)?;
     Ok(field.data_type().clone())
 }

@@ -13,7 +13,7 @@ use crate::shell::ServerUrl;
 /// Distributed SQL over files, tables and live streams.
 #[derive(Debug, Parser)]
 #[command(name = "waterbuck", version, args_conflicts_with_subcommands = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 
@@ -23,13 +23,13 @@ pub struct Cli {
 
 impl Cli {
     /// The command to run: without a subcommand it is the shell, with the flags given.
-    pub fn into_command(self) -> Command {
+    pub(crate) fn into_command(self) -> Command {
         self.command.unwrap_or(Command::Sql(self.sql))
     }
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run everything in one process: coordinator, executors, catalog and web page
     Server(ServeArgs),
     /// Run a coordinator: plans queries and hands their tasks to executors
@@ -51,130 +51,130 @@ pub enum Command {
 /// `-`, are environment variables; as they stand they are keys of the TOML file.
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Configuration")]
-pub struct ConfigFlags {
+pub(crate) struct ConfigFlags {
     /// TOML file of settings [default: ./waterbuck.toml if present]
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 
     /// Directory of the catalog and of managed tables
     #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
 
     /// Memory for queries, as bytes (8GiB) or as a share of the machine or cgroup (70%)
     #[arg(long, value_name = "SIZE")]
-    pub memory_limit: Option<String>,
+    pub(crate) memory_limit: Option<String>,
 
     /// Directory for data that queries spill [default: spill in the data directory]
     #[arg(long, value_name = "DIR")]
-    pub spill_dir: Option<PathBuf>,
+    pub(crate) spill_dir: Option<PathBuf>,
 
     /// Most bytes that queries may spill, such as 100GiB [default: what the disk has]
     #[arg(long, value_name = "SIZE")]
-    pub spill_limit: Option<String>,
+    pub(crate) spill_limit: Option<String>,
 
     /// What to log to standard error: a level, or levels by module (info,waterbuck=debug)
     #[arg(long, value_name = "FILTER")]
-    pub log: Option<String>,
+    pub(crate) log: Option<String>,
 }
 
 /// The flags of the three processes that listen.
 #[derive(Debug, Default, Clone, Args)]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     #[command(flatten)]
-    pub config: ConfigFlags,
+    pub(crate) config: ConfigFlags,
 
     /// Address to listen on [default: 127.0.0.1]
     #[arg(long, value_name = "ADDRESS")]
-    pub host: Option<String>,
+    pub(crate) host: Option<String>,
 
     /// Port for Arrow Flight SQL and the cluster's own traffic, 0 picks a free one
     /// [default: 32010, an executor's 32011]
     #[arg(long, value_name = "PORT")]
-    pub flight_port: Option<u16>,
+    pub(crate) flight_port: Option<u16>,
 
     /// Port for the web page, REST and metrics, 0 picks a free one
     /// [default: 32080, an executor's 32081]
     #[arg(long, value_name = "PORT")]
-    pub web_port: Option<u16>,
+    pub(crate) web_port: Option<u16>,
 
     /// Address at which other processes reach this one, HOST or HOST:PORT [default: --host]
     #[arg(long, value_name = "ADDRESS")]
-    pub advertise_address: Option<String>,
+    pub(crate) advertise_address: Option<String>,
 
     /// Executor only: the coordinators to register with, several separated by commas
     /// [default: grpc://127.0.0.1:32010]
     #[arg(long, value_name = "URL", value_delimiter = ',')]
-    pub coordinator: Vec<String>,
+    pub(crate) coordinator: Vec<String>,
 
     /// Secret that coordinators and executors of one cluster share
     #[arg(long, value_name = "TOKEN")]
-    pub cluster_token: Option<String>,
+    pub(crate) cluster_token: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct SqlArgs {
+pub(crate) struct SqlArgs {
     /// Server to connect to, grpc://user:password@host:port or grpc+tls://…; without one the
     /// engine runs in this process. A password left out is read from WATERBUCK_PASSWORD
     #[arg(value_name = "URL")]
-    pub url: Option<ServerUrl>,
+    pub(crate) url: Option<ServerUrl>,
 
     /// Run these statements and leave; may be given several times
     #[arg(short = 'e', long = "execute", value_name = "SQL")]
-    pub execute: Vec<String>,
+    pub(crate) execute: Vec<String>,
 
     /// Run the statements of a file and leave, `-` reads standard input; may be given several
     /// times, and runs after every -e
     #[arg(short = 'f', long = "file", value_name = "FILE")]
-    pub file: Vec<PathBuf>,
+    pub(crate) file: Vec<PathBuf>,
 
     /// How results are written [default: table]
     #[arg(long, value_enum, value_name = "FORMAT")]
-    pub format: Option<Format>,
+    pub(crate) format: Option<Format>,
 
     /// Go on with the next statement after one has failed
     #[arg(long)]
-    pub continue_on_error: bool,
+    pub(crate) continue_on_error: bool,
 
     /// Certificate authority (PEM) to trust instead of the system's, for grpc+tls
     #[arg(long, value_name = "FILE")]
-    pub tls_ca: Option<PathBuf>,
+    pub(crate) tls_ca: Option<PathBuf>,
 
     /// File of the interactive shell's history [default: waterbuck/history in the user's state
     /// directory]
     #[arg(long, value_name = "FILE")]
-    pub history: Option<PathBuf>,
+    pub(crate) history: Option<PathBuf>,
 
     #[command(flatten)]
-    pub config: ConfigFlags,
+    pub(crate) config: ConfigFlags,
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// Scale factor of the data: 1 is about 1 GB as text
     #[arg(long, default_value_t = 0.1, value_parser = positive)]
-    pub scale: f64,
+    pub(crate) scale: f64,
 
     /// Executor processes to start
     #[arg(long, default_value_t = 2)]
-    pub executors: usize,
+    pub(crate) executors: usize,
 
     /// Stop the cluster and leave after the tour
     #[arg(long)]
-    pub exit: bool,
+    pub(crate) exit: bool,
 
     /// Directory for the data and the catalog [default: ./waterbuck-demo]
     #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct BenchArgs {
+pub(crate) struct BenchArgs {
     #[command(subcommand)]
-    pub suite: BenchSuite,
+    pub(crate) suite: BenchSuite,
 }
 
 #[derive(Debug, Clone, Subcommand)]
-pub enum BenchSuite {
+pub(crate) enum BenchSuite {
     /// The 22 queries of TPC-H, their answers checked
     Tpch(BenchTpchArgs),
     /// Round trips of the smallest queries, and planning of a two-stage query
@@ -187,98 +187,98 @@ pub enum BenchSuite {
 
 /// The flags that every benchmark suite has.
 #[derive(Debug, Clone, Args)]
-pub struct BenchCommonArgs {
+pub(crate) struct BenchCommonArgs {
     /// Executor processes beside a coordinator [default: one all-in-one server]
     #[arg(long, value_name = "N")]
-    pub executors: Option<usize>,
+    pub(crate) executors: Option<usize>,
 
     /// How the report is written
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
-    pub format: ReportFormat,
+    pub(crate) format: ReportFormat,
 
     /// Directory for generated data, kept for the next run [default: ./waterbuck-bench]
     #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct BenchTpchArgs {
+pub(crate) struct BenchTpchArgs {
     /// Scale factor of the data: 1 is about 1 GB as text
     #[arg(long, default_value_t = 1.0, value_parser = positive)]
-    pub scale: f64,
+    pub(crate) scale: f64,
 
     /// Numbers of the queries to run, such as 1,3,18 [default: all]
     #[arg(long, value_delimiter = ',', value_name = "NUMBERS",
           value_parser = clap::value_parser!(u8).range(1..=22))]
-    pub queries: Vec<u8>,
+    pub(crate) queries: Vec<u8>,
 
     /// Timed runs of every query; the median counts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-    pub repeat: u32,
+    pub(crate) repeat: u32,
 
     /// Engines to run on the same files in the same run, interleaved
     #[arg(long, value_delimiter = ',', value_enum, value_name = "ENGINES")]
-    pub compare: Vec<Peer>,
+    pub(crate) compare: Vec<Peer>,
 
     /// Python that can import duckdb [default: WATERBUCK_BENCH_PYTHON, else python3]
     #[arg(long, value_name = "FILE")]
-    pub python: Option<PathBuf>,
+    pub(crate) python: Option<PathBuf>,
 
     #[command(flatten)]
-    pub common: BenchCommonArgs,
+    pub(crate) common: BenchCommonArgs,
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct BenchLatencyArgs {
+pub(crate) struct BenchLatencyArgs {
     /// Timed runs of every query
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub repeat: u32,
+    pub(crate) repeat: u32,
 
     #[command(flatten)]
-    pub common: BenchCommonArgs,
+    pub(crate) common: BenchCommonArgs,
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct BenchStreamArgs {
+pub(crate) struct BenchStreamArgs {
     /// Rows of the result
     #[arg(long, default_value_t = 10_000_000)]
-    pub rows: u64,
+    pub(crate) rows: u64,
 
     /// Timed runs; the median counts
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    pub repeat: u32,
+    pub(crate) repeat: u32,
 
     #[command(flatten)]
-    pub common: BenchCommonArgs,
+    pub(crate) common: BenchCommonArgs,
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct BenchFilesArgs {
+pub(crate) struct BenchFilesArgs {
     /// Files of the table
     #[arg(long, default_value_t = 100_000)]
-    pub files: u32,
+    pub(crate) files: u32,
 
     #[command(flatten)]
-    pub common: BenchCommonArgs,
+    pub(crate) common: BenchCommonArgs,
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct BenchPeerArgs {
+pub(crate) struct BenchPeerArgs {
     /// Directory with one subdirectory of Parquet files for every table
     #[arg(long, value_name = "DIR")]
-    pub data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
 }
 
 /// How a benchmark's report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
+pub(crate) enum ReportFormat {
     Table,
     Json,
 }
 
 /// An engine to compare with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Peer {
+pub(crate) enum Peer {
     /// Plain DataFusion in one process
     #[value(name = "datafusion")]
     DataFusion,

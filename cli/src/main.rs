@@ -1,18 +1,86 @@
-//! Temporary.
-pub mod args;
-pub mod config;
-pub mod output;
-pub mod shell;
+//! The `waterbuck` binary: names the concrete parts and wires them together.
+
+mod args;
+mod config;
+mod output;
+mod processes;
+mod shell;
+
+use std::process::ExitCode;
+
 use clap::Parser;
-#[tokio::main]
-async fn main() -> std::process::ExitCode {
-    match args::Cli::parse().into_command() {
-        args::Command::Sql(a) => {
-            shell::run(a, async || {
-                Err(waterbuck_engine::Error::unsupported("embedded"))
-            })
-            .await
+use tracing_subscriber::EnvFilter;
+use waterbuck_engine::Result;
+
+use crate::args::{Cli, Command, ServeArgs, SqlArgs};
+use crate::config::{Config, Role};
+
+fn main() -> ExitCode {
+    let command = Cli::parse().into_command();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        // Plans nest, and so do the futures and visitors that walk them.
+        .thread_stack_size(16 << 20)
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(run(command));
+            runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+            code
         }
-        _ => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(format_args!("the process cannot start: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> ExitCode {
+    match command {
+        Command::Sql(args) => sql(args).await,
+        Command::Server(args) => {
+            finish(with_config(Role::Server, &args, processes::run_server).await)
+        }
+        Command::Coordinator(args) => {
+            finish(with_config(Role::Coordinator, &args, processes::run_coordinator).await)
+        }
+        Command::Executor(args) => {
+            finish(with_config(Role::Executor, &args, processes::run_executor).await)
+        }
+        Command::Demo(_) | Command::Bench(_) | Command::BenchPeer(_) => ExitCode::FAILURE,
+    }
+}
+
+async fn with_config(
+    role: Role,
+    args: &ServeArgs,
+    process: impl AsyncFnOnce(&Config) -> Result<()>,
+) -> Result<()> {
+    let config = config::load(role, args)?;
+    start_log(&config);
+    process(&config).await
+}
+
+async fn sql(args: SqlArgs) -> ExitCode {
+    let serve = ServeArgs { config: args.config.clone(), ..ServeArgs::default() };
+    shell::run(args, async move || {
+        let config = config::load(Role::Shell, &serve)?;
+        processes::open_embedded(&config).await
+    })
+    .await
+}
+
+fn start_log(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn finish(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(format_args!("{error}"));
+            ExitCode::FAILURE
+        }
     }
 }

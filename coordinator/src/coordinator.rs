@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion_distributed::{ChannelResolver, GetWorkerInfoRequest};
 use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use url::Url;
 use waterbuck_catalog::CatalogStore;
-use waterbuck_connectors::files::{FileMetadata, Pins, Stores, collect_pins};
+use waterbuck_connectors::files::write::PublishGate;
+use waterbuck_connectors::files::{FileMetadata, Stores};
 use waterbuck_engine::Result;
 use waterbuck_engine::cluster::VERSION;
-use waterbuck_engine::session::{NodeRuntime, QueryShare, SessionFactory};
+use waterbuck_engine::session::{NodeRuntime, SessionFactory};
 use waterbuck_engine::settings::Settings;
 
 use crate::cluster::Membership;
@@ -60,6 +60,8 @@ pub(crate) struct Core {
     pub(crate) queries: QueryRegistry,
     pub(crate) settings: Settings,
     pub(crate) data_url: String,
+    /// Keeps listings and publications of the same directory apart.
+    pub(crate) gate: Arc<PublishGate>,
     /// Clean-up that outlives the statement which asked for it.
     background: Mutex<JoinSet<()>>,
 }
@@ -93,6 +95,7 @@ impl Coordinator {
             queries: QueryRegistry::default(),
             settings: parts.settings,
             data_url: parts.data_url,
+            gate: PublishGate::new(),
             background: Mutex::new(JoinSet::new()),
         });
         core.in_background(async move { members.watch().await });
@@ -135,13 +138,6 @@ impl Core {
         let mut background = self.background.lock();
         while background.try_join_next().is_some() {}
         background.spawn(work);
-    }
-
-    /// Records which files `plan` reads, so that its stores notice when one of them changes.
-    pub(crate) fn pin_files(&self, plan: &Arc<dyn ExecutionPlan>, share: &QueryShare) {
-        if let Some(pins) = share.attachment.downcast_ref::<Pins>() {
-            collect_pins(plan, pins);
-        }
     }
 
     /// Asks each of `executors` whether it is there; those that do not answer are taken out.

@@ -12,10 +12,12 @@ mod session;
 mod statement;
 mod system;
 mod tables;
+pub mod web;
 
 pub use auth::{create_first_admin, hash_password};
 pub use cluster::{ExecutorInfo, ExecutorState, Membership};
 pub use coordinator::{Coordinator, CoordinatorParts};
 pub use door::Door;
+pub use plan::run_error as describe_run_error;
 pub use query::{LocalExecutor, QueryRecord, QueryRegistry, QueryState, QueryView};
 pub use session::{Outcome, PreparedStatement, Session, SessionUser};

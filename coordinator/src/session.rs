@@ -93,7 +93,7 @@ impl Session {
     /// # Errors
     /// Syntax errors, with the place, and texts beyond the limits.
     pub fn parse(&self, sql: &str) -> Result<Vec<ParsedStatement>> {
-        parse(sql, &ParseLimits::from(&self.settings()))
+        parse(sql, &ParseLimits::from(self.settings().values()))
     }
 
     fn parse_one(&self, sql: &str) -> Result<ParsedStatement> {
@@ -169,7 +169,3 @@ impl Session {
     }
 }
 
-/// A schema without columns: what a statement without rows gives.
-pub(crate) fn no_columns() -> SchemaRef {
-    Arc::new(Schema::empty())
-}

@@ -1,13 +1,11 @@
 //! The catalog's tables as tables of files: opening, describing, and forgetting them.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::TableProvider;
-use datafusion::execution::object_store::ObjectStoreRegistry;
 use object_store::ObjectStore;
 use serde_json::{Value, json};
 use waterbuck_catalog::{
@@ -16,8 +14,8 @@ use waterbuck_catalog::{
 };
 use waterbuck_connectors::files::write::{WriteTarget, WrittenFile};
 use waterbuck_connectors::files::{
-    ColumnSummary, FileEntry, FileListing, FileTable, FileTableSpec, Format, Location, Pins,
-    Secret as StoreSecret, Stores, TableSummary,
+    ColumnSummary, FileEntry, FileListing, FileTable, FileTableSpec, Format, Location,
+    Secret as StoreSecret, TableSummary,
 };
 use waterbuck_engine::sql::CopyTo;
 use waterbuck_engine::{Error, Result};
@@ -52,21 +50,8 @@ pub(crate) fn encode_secrets(secrets: &[StoreSecret]) -> Result<Vec<u8>> {
     if secrets.is_empty() {
         return Ok(vec![]);
     }
-    let list: Vec<_> = secrets
-        .iter()
-        .map(|secret| json!({"kind": secret.kind, "scope": secret.scope, "options": secret.options}))
-        .collect();
-    serde_json::to_vec(&list)
+    serde_json::to_vec(secrets)
         .map_err(|error| Error::internal("secrets cannot be encoded").with_source(error))
-}
-
-/// The stores of one query on the coordinator, which notice when a pinned file changes.
-pub(crate) fn query_stores(
-    stores: &Arc<Stores>,
-    secrets: Vec<StoreSecret>,
-) -> (Arc<dyn ObjectStoreRegistry>, Arc<dyn Any + Send + Sync>) {
-    let pins = Arc::new(Pins::default());
-    (stores.for_query(secrets, Arc::clone(&pins)), pins)
 }
 
 /// Checks a secret before it is kept.
@@ -88,7 +73,12 @@ pub(crate) async fn store(core: &Core, location: &str) -> Result<Arc<dyn ObjectS
     core.stores.store(location.store_url(), &secrets(core).await?)
 }
 
-fn parse_location(text: &str) -> Result<Location> {
+/// A path or URL as a URL.
+pub(crate) fn location_url(text: &str) -> Result<String> {
+    Ok(parse_location(text)?.to_string())
+}
+
+pub(crate) fn parse_location(text: &str) -> Result<Location> {
     let cwd = std::env::current_dir()
         .map_err(|error| Error::internal("no working directory").with_source(error))?;
     Location::parse(text, &cwd)
@@ -119,7 +109,8 @@ pub(crate) async fn open(
             .collect(),
     });
     let pinned = json!({"files": listing.files.len(), "bytes": listing.bytes});
-    let provider = FileTable::new(Arc::new(spec), listing, Arc::clone(&core.files), statistics)?;
+    let provider = FileTable::new(spec, listing, Arc::clone(&core.files))?
+        .with_summary(statistics.map(Arc::new));
     Ok((Arc::new(provider), pinned))
 }
 
@@ -144,7 +135,7 @@ pub(crate) async fn open_path(
     };
     let listing = core.files.list(&store, &spec, Duration::ZERO).await?;
     let pinned = json!({"files": listing.files.len(), "bytes": listing.bytes});
-    let provider = FileTable::new(Arc::new(spec), listing, Arc::clone(&core.files), None)?;
+    let provider = FileTable::new(spec, listing, Arc::clone(&core.files))?;
     Ok((Arc::new(provider), pinned))
 }
 
@@ -178,12 +169,13 @@ async fn list(
             let spec = external_spec(&name, external, &table.columns)?;
             let store = core.stores.store(spec.location.store_url(), &secrets(core).await?)?;
             let max_age = context.settings.values().max_metadata_age;
+            let _whole = core.gate.listing(&spec.location).await;
             let listing = core.files.list(&store, &spec, max_age).await?;
             Ok((spec, listing))
         }
         TableKind::Managed(managed) => {
             let spec = managed_spec(&name, managed, &table.columns)?;
-            let listing = list_managed(context, table, &spec).await?;
+            let listing = list_managed(context, table, (managed, &spec)).await?;
             Ok((spec, listing))
         }
         TableKind::View(_) => Err(Error::invalid(format!("\"{name}\" is a view: it has no files"))),
@@ -194,20 +186,19 @@ async fn list(
 async fn list_managed(
     context: &StatementContext,
     table: &TableDef,
-    spec: &FileTableSpec,
+    (managed, spec): (&ManagedTable, &FileTableSpec),
 ) -> Result<Arc<FileListing>> {
     let core = context.core();
     let snapshot = core.catalog.current_snapshot().await?;
     let wanted = core.catalog.data_files(table.id, snapshot).await?;
     if wanted.is_empty() {
-        let empty = FileListing::of(vec![]);
-        return Ok(Arc::new(empty));
+        return Ok(Arc::new(listing_of(vec![])));
     }
     let store = core.stores.store(spec.location.store_url(), &secrets(core).await?)?;
     for max_age in [Duration::from_secs(3600), Duration::ZERO] {
         let there = core.files.list(&store, spec, max_age).await?;
-        if let Some(files) = pick(&wanted, &there, spec) {
-            return Ok(Arc::new(FileListing::of(files)));
+        if let Some(files) = pick(&wanted, &there, (managed, spec)) {
+            return Ok(Arc::new(listing_of(files)));
         }
     }
     Err(Error::data(format!(
@@ -216,10 +207,15 @@ async fn list_managed(
     )))
 }
 
+fn listing_of(files: Vec<FileEntry>) -> FileListing {
+    let bytes = files.iter().map(|file| file.meta.size).sum();
+    FileListing { files: Arc::new(files), listed_at: Instant::now(), bytes }
+}
+
 fn pick(
     wanted: &[DataFile],
     there: &FileListing,
-    spec: &FileTableSpec,
+    (managed, spec): (&ManagedTable, &FileTableSpec),
 ) -> Option<Vec<FileEntry>> {
     let prefix = spec.location.prefix();
     let by_path: HashMap<String, &FileEntry> = there
@@ -231,7 +227,11 @@ fn pick(
             (relative.trim_start_matches('/').to_owned(), file)
         })
         .collect();
-    wanted.iter().map(|file| by_path.get(&file.path).map(|entry| (*entry).clone())).collect()
+    let entry = |file: &DataFile| {
+        let relative = file.path.strip_prefix(&managed.path).unwrap_or(&file.path);
+        by_path.get(relative.trim_start_matches('/')).map(|entry| (*entry).clone())
+    };
+    wanted.iter().map(entry).collect()
 }
 
 fn external_spec(
@@ -357,17 +357,6 @@ pub(crate) fn copy_location(copy: &CopyTo, format: Format) -> Result<(String, Op
     let prefix = location.prefix();
     let name = prefix.filename().unwrap_or_default().to_owned();
     Ok((format!("{directory}/"), Some(name)))
-}
-
-/// Makes the next statement see what was just written to an external table.
-pub(crate) fn forget_listing(context: &StatementContext, external: &ExternalTable) -> Result<()> {
-    forget_path(context, &external.location)
-}
-
-/// Makes the next statement see what was just written to a location.
-pub(crate) fn forget_path(context: &StatementContext, location: &str) -> Result<()> {
-    context.core().files.forget(&parse_location(location)?);
-    Ok(())
 }
 
 /// Written files as the catalog takes them.

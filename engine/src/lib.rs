@@ -5,6 +5,7 @@
 pub mod cluster;
 pub mod error;
 pub mod names;
+pub mod optimizer;
 pub mod session;
 pub mod settings;
 pub mod sql;

@@ -1,14 +1,12 @@
 //! What one executor is made of, whether it is a process of its own or a part of the server.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use datafusion::execution::object_store::ObjectStoreRegistry;
-use datafusion::prelude::SessionConfig;
 use datafusion_distributed::Worker;
 use http::{HeaderMap, HeaderValue};
 use waterbuck_engine::cluster::{CLUSTER_TOKEN_HEADER, VERSION};
-use waterbuck_engine::session::{NodeRuntime, QueryShare, SessionFactory, TaskOptions};
+use waterbuck_engine::session::{NodeRuntime, SessionFactory, TaskOptions};
 
 use crate::channels::ExchangeChannels;
 use crate::task_session::TaskSessions;
@@ -17,14 +15,8 @@ use crate::tasks::RunningTasks;
 /// How a query's object stores come about on an executor; handed in by the wiring, because only
 /// connectors know storage.
 pub trait NodeStores: Send + Sync {
-    /// The stores of one query, with its secrets, and what they consult while they are read.
-    fn for_query(
-        &self,
-        options: &TaskOptions,
-    ) -> (Arc<dyn ObjectStoreRegistry>, Arc<dyn Any + Send + Sync>);
-
-    /// Puts what plan decoding needs of the query's slice into a task's configuration.
-    fn attach(&self, config: &mut SessionConfig, share: &QueryShare);
+    /// The stores of one query, opened with its secrets.
+    fn for_query(&self, options: &TaskOptions) -> Arc<dyn ObjectStoreRegistry>;
 }
 
 /// One executor: its runtime, its tasks and its connections to the others.

@@ -30,13 +30,12 @@ impl WorkerSessionBuilder for TaskSessions {
         let options = TaskOptions::of(config.options());
         options.apply_overrides(config)?;
         config.set_extension(Arc::new(node.tasks.enter()));
-        let share = node.runtime.for_query(&options.query_id, options.memory_limit, || {
+        let runtime = node.runtime.for_query(&options.query_id, options.memory_limit, || {
             node.stores.for_query(&options)
         })?;
-        node.stores.attach(config, &share);
         let channels = Arc::clone(&node.channels) as Arc<dyn ChannelResolver + Send + Sync>;
         let builder = builder
-            .with_runtime_env(share.runtime)
+            .with_runtime_env(runtime)
             .with_distributed_channel_resolver(channels)
             .with_distributed_passthrough_headers(node.peer_headers())?;
         node.sessions.executor(builder)

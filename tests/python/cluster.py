@@ -5,6 +5,7 @@ The program is WATERBUCK_BIN, else target/debug/waterbuck. Everything started is
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -99,8 +100,9 @@ class Cluster:
         def address():
             if process.poll() is not None:
                 raise RuntimeError(f"{name} ended at once with {process.returncode}")
-            file = data / "flight.addr"
-            return file.read_text().strip() if file.exists() else None
+            said = (self.directory / f"{name}.log").read_text(errors="replace")
+            found = re.search(r"^flight listening on (\S+)\n", said, re.MULTILINE)
+            return found and found[1]
 
         return wait_until(f"the address of {name}", address)
 

@@ -59,6 +59,12 @@ impl From<FlightError> for ClientError {
     }
 }
 
+impl From<std::io::Error> for ClientError {
+    fn from(error: std::io::Error) -> Self {
+        Self::unknown(error)
+    }
+}
+
 impl ClientError {
     fn unknown(error: impl fmt::Display) -> Self {
         Self { code: Code::Unknown, message: error.to_string(), sqlstate: None }

@@ -193,9 +193,6 @@ impl Start<'_> {
     /// Starts the process and waits until it says where it listens.
     async fn run(&self, flags: &[&str]) -> (Process, String) {
         fs::create_dir_all(self.data).expect("the temporary directory is writable");
-        let address_file = self.data.join("flight.addr");
-        // Left over from an earlier process on the same directory, it would name a dead port.
-        let _absent = fs::remove_file(&address_file);
         let log = self.logs.join(format!("{}.log", self.name));
         let process = Process::start(self.name, self.command().args(flags), log);
         let process = RefCell::new(process.expect("the program can be started"));
@@ -204,9 +201,9 @@ impl Start<'_> {
             let mut process = process.borrow_mut();
             let ended = process.ended();
             assert!(ended.is_none(), "{} ended: {ended:?}\n{}", self.name, process.log());
-            let text = fs::read_to_string(&address_file).ok()?;
-            let address = text.trim();
-            (!address.is_empty()).then(|| address.to_owned())
+            let said = process.log();
+            let (_, rest) = said.split_once("flight listening on ")?;
+            rest.split_once('\n').map(|(address, _)| address.to_owned())
         })
         .await;
         (process.into_inner(), address)

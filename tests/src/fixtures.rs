@@ -55,3 +55,48 @@ fn write(path: &Path, bytes: &[u8]) {
     fs::write(&aside, bytes).expect("the file can be written");
     fs::rename(&aside, path).expect("the file can be renamed");
 }
+
+/// Writes an Avro container file of records `{id: long, name: null or string}`, its directories
+/// included. The format is simple enough to be written out: a header with the schema, then one
+/// block of rows between two copies of a marker.
+pub fn write_avro(path: &Path, rows: &[(i64, Option<&str>)]) {
+    const MARKER: [u8; 16] = *b"sixteen byte end";
+    const SCHEMA: &str = r#"{"type":"record","name":"r","fields":[
+        {"name":"id","type":"long"},{"name":"name","type":["null","string"]}]}"#;
+    let mut file = b"Obj\x01".to_vec();
+    avro_long(&mut file, 2);
+    for (key, value) in [("avro.schema", SCHEMA), ("avro.codec", "null")] {
+        avro_text(&mut file, key);
+        avro_text(&mut file, value);
+    }
+    avro_long(&mut file, 0);
+    file.extend(MARKER);
+    let mut block = Vec::new();
+    for (id, name) in rows {
+        avro_long(&mut block, *id);
+        avro_long(&mut block, i64::from(name.is_some()));
+        if let Some(name) = name {
+            avro_text(&mut block, name);
+        }
+    }
+    avro_long(&mut file, i64::try_from(rows.len()).unwrap_or(i64::MAX));
+    avro_long(&mut file, i64::try_from(block.len()).unwrap_or(i64::MAX));
+    file.extend(block);
+    file.extend(MARKER);
+    write(path, &file);
+}
+
+/// Zigzag, then seven bits a byte, the lowest first.
+fn avro_long(bytes: &mut Vec<u8>, value: i64) {
+    let mut rest = ((value << 1) ^ (value >> 63)).cast_unsigned();
+    while rest >= 0x80 {
+        bytes.push(u8::try_from(rest & 0x7F).unwrap_or(0) | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(u8::try_from(rest).unwrap_or(0));
+}
+
+fn avro_text(bytes: &mut Vec<u8>, text: &str) {
+    avro_long(bytes, i64::try_from(text.len()).unwrap_or(i64::MAX));
+    bytes.extend(text.as_bytes());
+}

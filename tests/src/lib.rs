@@ -10,13 +10,15 @@ mod client;
 mod cluster;
 mod fixtures;
 mod process;
+mod shell;
 mod slt;
 mod wait;
 
 pub use answer::Answer;
 pub use client::{Client, ClientError, Running};
 pub use cluster::{Cluster, Options, PASSWORD};
-pub use fixtures::{lineorder_batch, write_csv, write_parquet};
+pub use fixtures::{lineorder_batch, write_avro, write_csv, write_parquet};
 pub use process::{Process, Signal, waterbuck_binary};
-pub use slt::{Mode, run_sql_file, sql_files};
+pub use shell::{Printed, Shell};
+pub use slt::{Connection, Mode, run_sql_file, sql_files};
 pub use wait::{until, within};

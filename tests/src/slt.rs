@@ -12,16 +12,49 @@ use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner, TestError};
 
-use crate::{Answer, Client, ClientError};
+use crate::{Answer, Client, ClientError, Printed, Shell};
 
-/// Where the statements go.
+type Output = DBOutput<DefaultColumnType>;
+
+/// A session that statements go to.
+#[async_trait]
+pub trait Connection: Send {
+    /// Runs one statement.
+    async fn run(&mut self, sql: &str) -> Result<Output, ClientError>;
+}
+
+#[async_trait]
+impl Connection for Client {
+    async fn run(&mut self, sql: &str) -> Result<Output, ClientError> {
+        Ok(answer_output(&Client::run(self, sql).await?))
+    }
+}
+
+#[async_trait]
+impl Connection for Shell {
+    async fn run(&mut self, sql: &str) -> Result<Output, ClientError> {
+        Ok(printed_output(Shell::run(self, sql).await?))
+    }
+}
+
+/// One way of running the product.
 #[async_trait]
 pub trait Mode: Sync {
     /// The name that `onlyif` and `skipif` lines use.
     fn name(&self) -> &'static str;
 
     /// A new session.
-    async fn session(&self) -> Result<Client, ClientError>;
+    async fn session(&self) -> Result<Box<dyn Connection>, ClientError>;
+
+    /// Whether the types of columns are known; the shell gives only text.
+    fn has_types(&self) -> bool {
+        true
+    }
+
+    /// Whether two sessions share a catalog.
+    fn shares_catalog(&self) -> bool {
+        true
+    }
 }
 
 /// Every `.slt` file below `folder`, in order of name. `WATERBUCK_SLT` names a part of the path
@@ -41,31 +74,34 @@ pub async fn run_sql_file(mode: &dyn Mode, file: &Path) -> Result<(), TestError>
     let scratch = tempfile::tempdir().expect("a temporary directory can be made");
     let folder = scratch.path().join("files");
     fs::create_dir(&folder).expect("the temporary directory is writable");
-    let admin = mode.session().await.expect("the server takes a session");
-    let made = admin.run(&format!("CREATE SCHEMA {schema}")).await;
-    made.expect("the schema of the file can be made");
     let mut runner = Runner::new(|| Session::open(mode, &schema, &folder));
     runner.add_label(mode.name());
-    runner.with_column_validator(sqllogictest::strict_column_validator);
+    if mode.has_types() {
+        runner.with_column_validator(sqllogictest::strict_column_validator);
+    }
     let outcome = runner.run_file_async(file).await;
     runner.shutdown_async().await;
-    let dropped = admin.run(&format!("DROP SCHEMA {schema} CASCADE")).await;
-    dropped.expect("the schema of the file can be dropped");
+    if mode.shares_catalog() {
+        let mut admin = mode.session().await.expect("the server takes a session");
+        let dropped = admin.run(&format!("DROP SCHEMA {schema} CASCADE")).await;
+        dropped.map(drop).expect("the schema of the file can be dropped");
+    }
     outcome
 }
 
 /// One session as the runner sees it.
 struct Session {
     mode: &'static str,
-    client: Client,
+    connection: Box<dyn Connection>,
     folder: String,
 }
 
 impl Session {
     async fn open(mode: &dyn Mode, schema: &str, folder: &Path) -> Result<Self, ClientError> {
-        let client = mode.session().await?;
-        client.run(&format!("USE {schema}")).await?;
-        Ok(Self { mode: mode.name(), client, folder: folder.display().to_string() })
+        let mut connection = mode.session().await?;
+        connection.run(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await?;
+        connection.run(&format!("USE {schema}")).await?;
+        Ok(Self { mode: mode.name(), connection, folder: folder.display().to_string() })
     }
 }
 
@@ -74,9 +110,8 @@ impl AsyncDB for Session {
     type Error = ClientError;
     type ColumnType = DefaultColumnType;
 
-    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, ClientError> {
-        let answer = self.client.run(&sql.replace("${TMP}", &self.folder)).await?;
-        Ok(output(&answer))
+    async fn run(&mut self, sql: &str) -> Result<Output, ClientError> {
+        self.connection.run(&sql.replace("${TMP}", &self.folder)).await
     }
 
     async fn shutdown(&mut self) {}
@@ -94,13 +129,21 @@ impl AsyncDB for Session {
     }
 }
 
-fn output(answer: &Answer) -> DBOutput<DefaultColumnType> {
+fn answer_output(answer: &Answer) -> Output {
     if answer.schema.fields().is_empty() {
         return DBOutput::StatementComplete(answer.updated.unwrap_or(0));
     }
     let fields = answer.schema.fields().iter();
     let types = fields.map(|field| column_type(field.data_type())).collect();
     DBOutput::Rows { types, rows: answer.rows() }
+}
+
+fn printed_output(printed: Printed) -> Output {
+    if printed.columns.is_empty() {
+        return DBOutput::StatementComplete(printed.updated.unwrap_or(0));
+    }
+    let types = vec![DefaultColumnType::Any; printed.columns.len()];
+    DBOutput::Rows { types, rows: printed.rows }
 }
 
 fn column_type(data_type: &DataType) -> DefaultColumnType {

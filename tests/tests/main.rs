@@ -4,6 +4,7 @@ mod bad_input;
 mod cancel;
 mod ddl_races;
 mod failover;
+mod formats;
 mod freshness;
 mod memory;
 mod property;

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use waterbuck_tests::{Client, ClientError, Cluster, Mode, run_sql_file, sql_files};
+use waterbuck_tests::{
+    Client, ClientError, Cluster, Connection, Mode, Shell, run_sql_file, sql_files,
+};
 
 struct Server(Cluster);
 
@@ -13,8 +15,8 @@ impl Mode for Server {
         "server"
     }
 
-    async fn session(&self) -> Result<Client, ClientError> {
-        Client::connect(self.0.address()).await
+    async fn session(&self) -> Result<Box<dyn Connection>, ClientError> {
+        Ok(Box::new(Client::connect(self.0.address()).await?))
     }
 }
 
@@ -27,9 +29,36 @@ impl Mode for Distributed {
         "distributed"
     }
 
-    async fn session(&self) -> Result<Client, ClientError> {
-        Ok(self.0.splitting_client().await)
+    async fn session(&self) -> Result<Box<dyn Connection>, ClientError> {
+        Ok(Box::new(self.0.splitting_client().await))
     }
+}
+
+/// The engine in the shell's own process; every session is another process.
+struct Embedded;
+
+#[async_trait]
+impl Mode for Embedded {
+    fn name(&self) -> &'static str {
+        "embedded"
+    }
+
+    async fn session(&self) -> Result<Box<dyn Connection>, ClientError> {
+        Ok(Box::new(Shell::start().await?))
+    }
+
+    fn has_types(&self) -> bool {
+        false
+    }
+
+    fn shares_catalog(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_embedded_engine_answers_every_file() {
+    run_all(&Embedded).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

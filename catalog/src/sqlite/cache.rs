@@ -48,16 +48,24 @@ pub(super) struct Generation(u64);
 impl NameCache {
     pub(super) async fn new(database: &Database) -> Outcome<Self> {
         let connection = database.connect().await?;
-        let watch = Watch { connection, data_version: None, schema_version: None };
-        Ok(Self { watch: tokio::sync::Mutex::new(watch), entries: Mutex::default() })
+        let watch = Watch {
+            connection,
+            data_version: None,
+            schema_version: None,
+        };
+        Ok(Self {
+            watch: tokio::sync::Mutex::new(watch),
+            entries: Mutex::default(),
+        })
     }
 
     /// Asks whether names have changed and forgets them if so.
     pub(super) async fn observe(&self) -> Outcome<Generation> {
         // Held across the queries: two observations must not overtake each other.
         let mut watch = self.watch.lock().await;
-        let data_version: i64 =
-            sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut watch.connection).await?;
+        let data_version: i64 = sqlx::query_scalar("PRAGMA data_version")
+            .fetch_one(&mut watch.connection)
+            .await?;
         if watch.data_version != Some(data_version) {
             let schema_version: i64 = sqlx::query_scalar(
                 "SELECT schema_version FROM ducklake_snapshot ORDER BY snapshot_id DESC LIMIT 1",
@@ -76,11 +84,7 @@ impl NameCache {
     }
 
     /// What is remembered of a name: nothing, that it does not exist, or its definition.
-    pub(super) fn get(
-        &self,
-        name: &TableName,
-        seen: Generation,
-    ) -> Option<Option<Arc<TableDef>>> {
+    pub(super) fn get(&self, name: &TableName, seen: Generation) -> Option<Option<Arc<TableDef>>> {
         let entries = self.entries.lock();
         if entries.generation != seen.0 {
             return None;
@@ -89,7 +93,12 @@ impl NameCache {
     }
 
     /// Remembers what was loaded after the observation `seen`.
-    pub(super) fn put(&self, name: &TableName, definition: Option<Arc<TableDef>>, seen: Generation) {
+    pub(super) fn put(
+        &self,
+        name: &TableName,
+        definition: Option<Arc<TableDef>>,
+        seen: Generation,
+    ) {
         let mut entries = self.entries.lock();
         if entries.generation != seen.0 {
             return;

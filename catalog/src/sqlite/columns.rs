@@ -1,10 +1,11 @@
 //! Columns of managed tables, external tables and views: writing and reading their rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
+use super::bulk::insert_rows;
 use super::commit::Commit;
 use super::fault::Outcome;
 use crate::model::ColumnDef;
@@ -22,24 +23,34 @@ pub(super) async fn insert_lake(
 ) -> Outcome<LakeColumns> {
     let lake = LakeColumns::new(columns)?;
     let snapshot = commit.snapshot();
-    for row in &lake.rows {
-        let nested = lake.rows.iter().any(|other| other.parent == Some(row.id));
-        sqlx::query(
-            "INSERT INTO ducklake_column
-             VALUES (?, ?, NULL, ?, ?, ?, ?, NULL, 'NULL', ?, ?, ?, 'duckdb')",
-        )
-        .bind(row.id)
-        .bind(snapshot)
-        .bind(table_id)
-        .bind(row.id)
-        .bind(&row.name)
-        .bind(&row.type_name)
-        .bind(row.nullable)
-        .bind(row.parent)
-        .bind(if nested { "" } else { "literal" })
-        .execute(commit.connection())
-        .await?;
-    }
+    let nested: HashSet<i64> = lake.rows.iter().filter_map(|row| row.parent).collect();
+    insert_rows(
+        commit.connection(),
+        "ducklake_column",
+        &lake.rows,
+        |mut values, row| {
+            let default_type = if nested.contains(&row.id) {
+                "''"
+            } else {
+                "'literal'"
+            };
+            values
+                .push_bind(row.id)
+                .push_bind(snapshot)
+                .push("NULL")
+                .push_bind(table_id);
+            values
+                .push_bind(row.id)
+                .push_bind(&row.name)
+                .push_bind(&row.type_name);
+            values
+                .push("NULL, 'NULL'")
+                .push_bind(row.nullable)
+                .push_bind(row.parent);
+            values.push(default_type).push("'duckdb'");
+        },
+    )
+    .await?;
     let read_back = assemble(&lake.rows)?;
     for (column, (id, field)) in columns.iter().zip(&read_back) {
         let exact = type_text::without_metadata(&column.data_type) == *field.data_type();
@@ -101,21 +112,24 @@ pub(super) async fn insert_own(
     columns: &[ColumnDef],
 ) -> Outcome<()> {
     let snapshot = commit.snapshot();
-    let sql = format!("INSERT INTO {} VALUES (?, ?, NULL, ?, ?, ?, ?, ?, ?)", kind.table());
-    for (order, column) in columns.iter().enumerate() {
-        sqlx::query(AssertSqlSafe(sql.as_str()))
-            .bind(table_id)
-            .bind(snapshot)
-            .bind(order as i64 + 1)
-            .bind(&column.name)
-            .bind(type_text::write(&column.data_type))
-            .bind(column.nullable)
-            .bind(&column.default)
-            .bind(&column.comment)
-            .execute(commit.connection())
-            .await?;
-    }
-    Ok(())
+    let numbered: Vec<(i64, &ColumnDef)> = (1..).zip(columns).collect();
+    insert_rows(
+        commit.connection(),
+        kind.table(),
+        &numbered,
+        |mut row, (order, column)| {
+            row.push_bind(table_id)
+                .push_bind(snapshot)
+                .push("NULL")
+                .push_bind(*order);
+            row.push_bind(&column.name)
+                .push_bind(type_text::write(&column.data_type));
+            row.push_bind(column.nullable)
+                .push_bind(&column.default)
+                .push_bind(&column.comment);
+        },
+    )
+    .await
 }
 
 /// Live columns of one external table or view, or of all when no id is given.
@@ -135,10 +149,13 @@ pub(super) async fn read_own(
     let mut columns = ByTable::new();
     for (id, name, data_type, nullable, default, comment) in rows.fetch_all(connection).await? {
         let data_type = type_text::parse(&data_type)?;
-        columns
-            .entry(id)
-            .or_default()
-            .push(ColumnDef { name, data_type, nullable, default, comment });
+        columns.entry(id).or_default().push(ColumnDef {
+            name,
+            data_type,
+            nullable,
+            default,
+            comment,
+        });
     }
     Ok(columns)
 }
@@ -187,7 +204,13 @@ pub(super) async fn read_rows(
     let rows = sqlx::query_as::<_, Row>(AssertSqlSafe(sql)).bind(table_id);
     let mut by_table: HashMap<i64, Vec<LakeColumn>> = HashMap::new();
     for (table_id, id, parent, name, type_name, nullable) in rows.fetch_all(connection).await? {
-        let row = LakeColumn { id, parent, name, type_name, nullable };
+        let row = LakeColumn {
+            id,
+            parent,
+            name,
+            type_name,
+            nullable,
+        };
         by_table.entry(table_id).or_default().push(row);
     }
     Ok(by_table)
@@ -199,14 +222,22 @@ async fn read_details(
     connection: &mut SqliteConnection,
     table_id: Option<i64>,
 ) -> Outcome<ByColumn<(Option<String>, Option<String>)>> {
-    let filter = if table_id.is_some() { " WHERE table_id = ?1" } else { "" };
-    let sql =
-        format!("SELECT table_id, column_id, column_type, default_value FROM wb_column_detail{filter}");
+    let filter = if table_id.is_some() {
+        " WHERE table_id = ?1"
+    } else {
+        ""
+    };
+    let sql = format!(
+        "SELECT table_id, column_id, column_type, default_value FROM wb_column_detail{filter}"
+    );
     let rows = sqlx::query_as::<_, (i64, i64, Option<String>, Option<String>)>(AssertSqlSafe(sql))
         .bind(table_id)
         .fetch_all(connection)
         .await?;
-    Ok(rows.into_iter().map(|(table, id, exact, default)| ((table, id), (exact, default))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(table, id, exact, default)| ((table, id), (exact, default)))
+        .collect())
 }
 
 async fn read_comments(
@@ -222,9 +253,16 @@ async fn read_comments(
         .bind(table_id)
         .fetch_all(connection)
         .await?;
-    Ok(rows.into_iter().map(|(table, id, comment)| ((table, id), comment)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(table, id, comment)| ((table, id), comment))
+        .collect())
 }
 
 fn only(table_id: Option<i64>) -> &'static str {
-    if table_id.is_some() { " AND table_id = ?1" } else { "" }
+    if table_id.is_some() {
+        " AND table_id = ?1"
+    } else {
+        ""
+    }
 }

@@ -1,6 +1,8 @@
 //! One change of the catalog: one transaction, one snapshot.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::Arc;
+
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Sqlite, Transaction};
@@ -17,6 +19,7 @@ const AUTHOR: &str = "waterbuck";
 /// A change in the making. Dropped before [`Commit::finish`], it leaves nothing.
 pub(super) struct Commit {
     transaction: Transaction<'static, Sqlite>,
+    data_path: Arc<str>,
     head: Head,
     changes: Vec<String>,
     own_changes: Vec<String>,
@@ -46,10 +49,16 @@ impl Commit {
         .await?
         .ok_or_else(|| Error::data("the catalog has no snapshot"))?;
         let (snapshot_id, snapshot_time, schema_version, next_catalog_id, next_file_id) = head;
-        let head =
-            Head { snapshot_id, snapshot_time, schema_version, next_catalog_id, next_file_id };
+        let head = Head {
+            snapshot_id,
+            snapshot_time,
+            schema_version,
+            next_catalog_id,
+            next_file_id,
+        };
         Ok(Self {
             transaction,
+            data_path: database.data_path(),
             head,
             changes: Vec::new(),
             own_changes: Vec::new(),
@@ -60,6 +69,11 @@ impl Commit {
 
     pub(super) fn connection(&mut self) -> &mut SqliteConnection {
         &mut self.transaction
+    }
+
+    /// Where data lies, as in [`Database::data_path`].
+    pub(super) fn data_path(&self) -> Arc<str> {
+        Arc::clone(&self.data_path)
     }
 
     /// The snapshot before this change.
@@ -155,15 +169,15 @@ fn time_after(previous: &str, now: DateTime<Utc>) -> String {
     if text.as_str() > previous {
         return text;
     }
-    match DateTime::parse_from_str(previous, "%Y-%m-%d %H:%M:%S%.f%#z") {
-        Ok(previous) => time_text(previous.to_utc() + TimeDelta::microseconds(1)),
-        Err(_) => text,
+    match parse_time(previous) {
+        Some(previous) => time_text(previous.to_utc() + TimeDelta::microseconds(1)),
+        None => text,
     }
 }
 
-/// A name in the words of the specification's change list.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+/// The time behind what [`time_text`] wrote.
+pub(super) fn parse_time(text: &str) -> Option<DateTime<FixedOffset>> {
+    DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z").ok()
 }
 
 #[cfg(test)]

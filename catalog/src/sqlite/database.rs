@@ -4,6 +4,7 @@
 //! other processes are met at SQLite's lock.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{
@@ -26,6 +27,7 @@ const READERS_MAX: u32 = 8;
 #[derive(Debug, Clone)]
 pub(super) struct Database {
     path: PathBuf,
+    data_path: Arc<str>,
     options: SqliteConnectOptions,
     readers: SqlitePool,
     writer: SqlitePool,
@@ -34,7 +36,7 @@ pub(super) struct Database {
 impl Database {
     /// Opens the file and creates it when absent. `synchronous=FULL` makes a commit durable when it
     /// returns; after a kill or a power cut SQLite's log has whole transactions only.
-    pub(super) async fn open(path: &Path) -> Outcome<Self> {
+    pub(super) async fn open(path: &Path, data_path: &str) -> Outcome<Self> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -48,13 +50,30 @@ impl Database {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
-        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
-        let readers = pool().max_connections(READERS_MAX).connect_with(options.clone()).await?;
-        Ok(Self { path: path.to_owned(), options, readers, writer })
+        let writer = pool()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await?;
+        let readers = pool()
+            .max_connections(READERS_MAX)
+            .connect_with(options.clone())
+            .await?;
+        Ok(Self {
+            path: path.to_owned(),
+            data_path: data_path.into(),
+            options,
+            readers,
+            writer,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The directory or URL of all data, with its slash.
+    pub(super) fn data_path(&self) -> Arc<str> {
+        Arc::clone(&self.data_path)
     }
 
     /// A transaction for reading: all its statements see one state.

@@ -42,9 +42,10 @@ impl Fault {
                 ErrorKind::ResourceExhausted,
                 format!("no space is left for the catalog \"{path}\"; free some and try again"),
             ),
-            (Some(CORRUPT | NOT_A_DATABASE), _) => {
-                (ErrorKind::Data, format!("the catalog \"{path}\" is damaged or not a catalog"))
-            }
+            (Some(CORRUPT | NOT_A_DATABASE), _) => (
+                ErrorKind::Data,
+                format!("the catalog \"{path}\" is damaged or not a catalog"),
+            ),
             (Some(READ_ONLY), _) => (
                 ErrorKind::Unavailable,
                 format!("the catalog \"{path}\" cannot be written: check its permissions"),
@@ -53,7 +54,10 @@ impl Fault {
                 ErrorKind::Unavailable,
                 format!("the catalog \"{path}\" cannot be read or written"),
             ),
-            _ => (ErrorKind::Internal, format!("the catalog \"{path}\" refused a statement")),
+            _ => (
+                ErrorKind::Internal,
+                format!("the catalog \"{path}\" refused a statement"),
+            ),
         };
         Error::new(kind, message).with_source(error)
     }

@@ -1,7 +1,10 @@
 //! The catalog in one SQLite file.
 
+mod alter;
+mod bulk;
 mod cache;
 mod columns;
+mod comment;
 mod commit;
 mod conflict;
 mod create;
@@ -11,7 +14,10 @@ mod drop;
 mod fault;
 mod files;
 mod insert_files;
+mod lookup;
+mod managed;
 mod open;
+mod quote;
 mod read;
 mod rename;
 mod schemas;

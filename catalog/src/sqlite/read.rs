@@ -10,6 +10,7 @@ use waterbuck_engine::Error;
 
 use super::columns::{ByTable, OwnColumns, read_lake, read_own};
 use super::fault::Outcome;
+use super::quote::unquoted_list;
 use crate::location::joined;
 use crate::model::{ExternalTable, ManagedTable, TableDef, TableKind, TableName, ViewDef};
 
@@ -58,18 +59,21 @@ impl<'a> Scope<'a> {
 /// The definition behind a name.
 pub(super) async fn definition(
     connection: &mut SqliteConnection,
+    data_path: &str,
     name: &TableName,
 ) -> Outcome<Option<TableDef>> {
-    Ok(definitions(connection, Scope::Name(name), "").await?.pop())
+    Ok(definitions(connection, data_path, Scope::Name(name))
+        .await?
+        .pop())
 }
 
-/// Definitions by schema and name. `data_path` may be empty where no managed path is used.
+/// Definitions by schema and name, paths joined to `data_path`.
 pub(super) async fn definitions(
     connection: &mut SqliteConnection,
-    scope: Scope<'_>,
     data_path: &str,
+    scope: Scope<'_>,
 ) -> Outcome<Vec<TableDef>> {
-    let mut all = managed(connection, scope, data_path).await?;
+    let mut all = managed(connection, data_path, scope).await?;
     if !all.is_empty() {
         let only = scope.only(&all);
         attach(&mut all, read_lake(connection, only).await?);
@@ -77,14 +81,21 @@ pub(super) async fn definitions(
     }
     let mut views = views(connection, scope).await?;
     if !views.is_empty() {
-        attach(&mut views, read_own(connection, OwnColumns::View, scope.only(&views)).await?);
+        let only = scope.only(&views);
+        attach(
+            &mut views,
+            read_own(connection, OwnColumns::View, only).await?,
+        );
     }
     all.append(&mut views);
     attach_comments(connection, &mut all, scope).await?;
     let mut external = external(connection, scope).await?;
     if !external.is_empty() {
         let only = scope.only(&external);
-        attach(&mut external, read_own(connection, OwnColumns::External, only).await?);
+        attach(
+            &mut external,
+            read_own(connection, OwnColumns::External, only).await?,
+        );
     }
     all.append(&mut external);
     all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -100,8 +111,8 @@ fn attach(tables: &mut [TableDef], mut columns: ByTable) {
 /// Managed tables without columns.
 async fn managed(
     connection: &mut SqliteConnection,
-    scope: Scope<'_>,
     data_path: &str,
+    scope: Scope<'_>,
 ) -> Outcome<Vec<TableDef>> {
     type Row = (i64, String, i64, String, String, String, bool, String, bool);
     let sql = format!(
@@ -121,7 +132,10 @@ async fn managed(
     for (id, uuid, begin_snapshot, schema, name, path, relative, schema_path, in_data) in rows {
         let schema_path = joined(&schema_path, in_data, data_path);
         let path = joined(&path, relative, &schema_path);
-        let managed = ManagedTable { path, partition_columns: Vec::new() };
+        let managed = ManagedTable {
+            path,
+            partition_columns: Vec::new(),
+        };
         tables.push(TableDef {
             id,
             uuid: parse_uuid(&uuid)?,
@@ -140,7 +154,11 @@ async fn attach_partitioning(
     tables: &mut [TableDef],
     only: Option<i64>,
 ) -> Outcome<()> {
-    let filter = if only.is_some() { " AND i.table_id = ?1" } else { "" };
+    let filter = if only.is_some() {
+        " AND i.table_id = ?1"
+    } else {
+        ""
+    };
     let sql = format!(
         "SELECT i.table_id, c.column_name
          FROM ducklake_partition_info i
@@ -188,7 +206,10 @@ async fn views(connection: &mut SqliteConnection, scope: Scope<'_>) -> Outcome<V
             id,
             uuid: parse_uuid(&uuid)?,
             name: TableName { schema, name },
-            kind: TableKind::View(ViewDef { sql, column_aliases: unquoted_list(&aliases) }),
+            kind: TableKind::View(ViewDef {
+                sql,
+                column_aliases: unquoted_list(&aliases),
+            }),
             columns: Vec::new(),
             comment: None,
             begin_snapshot,
@@ -219,7 +240,11 @@ pub(super) async fn read_comments(
     connection: &mut SqliteConnection,
     only: Option<i64>,
 ) -> Outcome<HashMap<i64, String>> {
-    let filter = if only.is_some() { " AND object_id = ?1" } else { "" };
+    let filter = if only.is_some() {
+        " AND object_id = ?1"
+    } else {
+        ""
+    };
     let sql = format!(
         "SELECT object_id, \"value\" FROM ducklake_tag
          WHERE end_snapshot IS NULL AND \"key\" = 'comment'{filter}"
@@ -231,8 +256,18 @@ pub(super) async fn read_comments(
 /// External tables without columns.
 async fn external(connection: &mut SqliteConnection, scope: Scope<'_>) -> Outcome<Vec<TableDef>> {
     type Row = (
-        (i64, String, i64, String, String, Option<String>),
-        (String, String, String, String, Option<String>, bool),
+        i64,
+        String,
+        i64,
+        String,
+        String,
+        Option<String>,
+        String,
+        String,
+        String,
+        String,
+        Option<String>,
+        bool,
     );
     let sql = format!(
         "SELECT t.table_id, t.table_uuid, t.begin_snapshot, s.schema_name, t.table_name, t.comment,
@@ -242,33 +277,48 @@ async fn external(connection: &mut SqliteConnection, scope: Scope<'_>) -> Outcom
          WHERE s.end_snapshot IS NULL{}",
         scope.condition("t.table_name")
     );
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(scope.schema()).bind(scope.name());
-    let mut tables = Vec::new();
-    for row in rows.fetch_all(connection).await? {
-        let ((id, uuid, begin_snapshot, schema, name, comment), rest): Row = split_row(&row)?;
-        let (format, location, partition_columns, options, secret, explicit_columns) = rest;
+    let rows = sqlx::query_as::<_, Row>(AssertSqlSafe(sql))
+        .bind(scope.schema())
+        .bind(scope.name())
+        .fetch_all(connection)
+        .await?;
+    let mut tables = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (id, uuid, begin_snapshot, schema, name, comment, ..) = row;
+        let (.., format, location, partition_columns, options, secret, explicit_columns) = row;
         let damaged = |e| {
-            Error::data(format!("the catalog holds a damaged definition of \"{schema}.{name}\""))
-                .with_source(e)
+            Error::data(format!(
+                "the catalog holds a damaged definition of \"{schema}.{name}\""
+            ))
+            .with_source(e)
         };
         let partition_columns: Vec<String> = from_str(&partition_columns).map_err(damaged)?;
         let options: BTreeMap<String, String> = from_str(&options).map_err(damaged)?;
+        let external = ExternalTable {
+            format,
+            location,
+            partition_columns,
+            options,
+            secret,
+            explicit_columns,
+        };
         tables.push(TableDef {
             id,
             uuid: parse_uuid(&uuid)?,
-            name: TableName { schema: schema.clone(), name: name.clone() },
-            kind: TableKind::External(ExternalTable {
-                format,
-                location,
-                partition_columns,
-                options,
-                secret,
-                explicit_columns,
-            }),
+            name: TableName { schema, name },
+            kind: TableKind::External(external),
             columns: Vec::new(),
             comment,
             begin_snapshot,
         });
     }
     Ok(tables)
+}
+
+/// The uuid of an object or schema as stored.
+pub(super) fn parse_uuid(text: &str) -> Outcome<Uuid> {
+    let parsed = Uuid::parse_str(text);
+    Ok(parsed.map_err(|e| {
+        Error::data(format!("the catalog holds a damaged uuid \"{text}\"")).with_source(e)
+    })?)
 }

@@ -9,35 +9,21 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use figment::providers::{Format, Serialized, Toml};
-use figment::value::{Dict, Value};
-use figment::{Figment, Profile};
+use figment::Figment;
+use figment::value::Value;
+use tracing_subscriber::EnvFilter;
 use waterbuck_engine::{Error, Result};
 
 use super::settings::{Config, Role};
+use super::sources::{file_layer, flags_layer, variables_layer};
 use super::units::{MemoryLimit, parse_bytes};
 use crate::args::{ConfigFlags, ServeArgs};
-
-/// Every setting there is.
-const KEYS: [&str; 11] = [
-    "advertise-address",
-    "cluster-token",
-    "coordinator",
-    "data-dir",
-    "flight-port",
-    "host",
-    "log",
-    "memory-limit",
-    "spill-dir",
-    "spill-limit",
-    "web-port",
-];
 
 const DEFAULT_FILE: &str = "waterbuck.toml";
 
 /// The configuration of a process of `role` started with `flags`, in the current directory and
 /// environment. Errors name the setting and where its value comes from.
-pub fn load(role: Role, flags: &ServeArgs) -> Result<Config> {
+pub(crate) fn load(role: Role, flags: &ServeArgs) -> Result<Config> {
     load_from(
         role,
         flags,
@@ -83,113 +69,6 @@ fn config_file(
     }
 }
 
-fn file_layer(path: &Path) -> Result<Figment> {
-    let layer = Figment::from(Toml::file_exact(path));
-    let value: Dict = layer.extract().map_err(|error| {
-        Error::invalid(format!(
-            "configuration file \"{}\" cannot be read",
-            path.display()
-        ))
-        .with_source(error)
-    })?;
-    for key in value.keys() {
-        if !KEYS.contains(&key.as_str()) {
-            return Err(Error::invalid(format!(
-                "configuration file \"{}\" has an unknown key \"{key}\"{}",
-                path.display(),
-                nearest(key)
-                    .map(|near| format!(", did you mean \"{near}\"?"))
-                    .unwrap_or_default()
-            )));
-        }
-    }
-    Ok(layer)
-}
-
-fn nearest(key: &str) -> Option<&'static str> {
-    let key = key.to_lowercase().replace('_', "-");
-    KEYS.into_iter()
-        .map(|known| (strsim::jaro_winkler(known, &key), known))
-        .filter(|(similarity, _)| *similarity > 0.7)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, known)| known)
-}
-
-fn variable_name(key: &str) -> String {
-    format!("WATERBUCK_{}", key.to_uppercase().replace('-', "_"))
-}
-
-/// A variable set to nothing is as good as unset, as in most shells' scripts.
-fn variables_layer(variable: &dyn Fn(&str) -> Option<String>) -> Figment {
-    let mut layer = Figment::new();
-    for key in KEYS {
-        let name = variable_name(key);
-        if let Some(text) = variable(&name).filter(|text| !text.is_empty()) {
-            layer = layer.merge(Source::new(
-                format!("variable {name}"),
-                key,
-                Value::from(text),
-            ));
-        }
-    }
-    layer
-}
-
-fn flags_layer(flags: &ServeArgs) -> Figment {
-    let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.to_string_lossy().into_owned());
-    let texts = [
-        ("advertise-address", flags.advertise_address.clone()),
-        ("cluster-token", flags.cluster_token.clone()),
-        (
-            "coordinator",
-            Some(flags.coordinator.join(",")).filter(|list| !list.is_empty()),
-        ),
-        ("data-dir", path(&flags.config.data_dir)),
-        (
-            "flight-port",
-            flags.flight_port.map(|port| port.to_string()),
-        ),
-        ("host", flags.host.clone()),
-        ("log", flags.config.log.clone()),
-        ("memory-limit", flags.config.memory_limit.clone()),
-        ("spill-dir", path(&flags.config.spill_dir)),
-        ("spill-limit", flags.config.spill_limit.clone()),
-        ("web-port", flags.web_port.map(|port| port.to_string())),
-    ];
-    let mut layer = Figment::new();
-    for (key, text) in texts {
-        if let Some(text) = text {
-            layer = layer.merge(Source::new(format!("flag --{key}"), key, Value::from(text)));
-        }
-    }
-    layer
-}
-
-/// One value with the name of the place it was read from, for error messages.
-struct Source {
-    place: String,
-    value: Serialized<Value>,
-}
-
-impl Source {
-    fn new(place: String, key: &str, value: Value) -> Self {
-        Self {
-            place,
-            value: Serialized::default(key, value),
-        }
-    }
-}
-
-impl figment::Provider for Source {
-    fn metadata(&self) -> figment::Metadata {
-        figment::Metadata::named(self.place.clone())
-    }
-
-    fn data(&self) -> Result<figment::value::Map<Profile, Dict>, figment::Error> {
-        self.value.data()
-    }
-}
-
 /// All layers in order, read setting by setting.
 struct Merged {
     layers: Figment,
@@ -210,7 +89,9 @@ impl Merged {
                 .unwrap_or(MemoryLimit::Percent(70)),
             spill_dir: self.text("spill-dir")?.map(PathBuf::from),
             spill_limit_bytes: self.parsed("spill-limit", parse_bytes)?,
-            log: self.text("log")?.unwrap_or_else(|| "info".to_owned()),
+            log: self
+                .parsed("log", log_filter)?
+                .unwrap_or_else(|| "info".to_owned()),
         })
     }
 
@@ -280,6 +161,14 @@ impl Merged {
                 }
             });
         Error::invalid(format!("setting \"{key}\"{place} is wrong: {reason}"))
+    }
+}
+
+/// The text, if it is a filter of `tracing`.
+fn log_filter(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("\"{text}\" is no log filter ({error})")),
     }
 }
 
@@ -392,6 +281,7 @@ mod tests {
         assert!(error.contains("\"70000\" is not a port"), "{error}");
         let error = case("").variable("WATERBUCK_MEMORY_LIMIT", "lots").error();
         assert!(error.contains("variable WATERBUCK_MEMORY_LIMIT"), "{error}");
+        assert!(case("log = 'a=b=c'").error().contains("no log filter"));
         assert!(case("host = true").error().contains("\"host\""));
         assert!(case("host = ").error().contains("cannot be read"));
     }

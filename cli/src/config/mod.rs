@@ -2,8 +2,8 @@
 
 mod load;
 mod settings;
+mod sources;
 mod units;
 
-pub use load::load;
-pub use settings::{Config, Role};
-pub use units::{MemoryLimit, parse_bytes};
+pub(crate) use load::load;
+pub(crate) use settings::{Config, Role};

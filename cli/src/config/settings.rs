@@ -6,7 +6,7 @@ use super::units::MemoryLimit;
 
 /// What a process is; it decides the defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Coordinator and executors in one process.
     Server,
     Coordinator,
@@ -36,42 +36,42 @@ impl Role {
 
 /// The configuration of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
+pub(crate) struct Config {
     /// The directory of the catalog and of managed tables, if one was named.
-    pub data_dir: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
     /// The address to listen on.
-    pub host: String,
+    pub(crate) host: String,
     /// The port of Flight SQL and of the cluster's own traffic; 0 asks for a free one.
-    pub flight_port: u16,
+    pub(crate) flight_port: u16,
     /// The port of the web page, REST and metrics; 0 asks for a free one.
-    pub web_port: u16,
+    pub(crate) web_port: u16,
     /// Where other processes reach this one, `host` or `host:port`; `None` means `host`.
-    pub advertise_address: Option<String>,
+    pub(crate) advertise_address: Option<String>,
     /// The coordinators an executor registers with, as URLs.
-    pub coordinator: Vec<String>,
+    pub(crate) coordinator: Vec<String>,
     /// The secret of the cluster, if one was given.
-    pub cluster_token: Option<String>,
+    pub(crate) cluster_token: Option<String>,
     /// The memory that queries may use.
-    pub memory_limit: MemoryLimit,
+    pub(crate) memory_limit: MemoryLimit,
     /// The directory for spilled data, if one was named.
-    pub spill_dir: Option<PathBuf>,
+    pub(crate) spill_dir: Option<PathBuf>,
     /// The most bytes that queries may spill; `None` leaves it to the disk.
-    pub spill_limit_bytes: Option<u64>,
+    pub(crate) spill_limit_bytes: Option<u64>,
     /// What to log, in the syntax of `tracing`'s filter.
-    pub log: String,
+    pub(crate) log: String,
 }
 
 impl Config {
     /// The directory of the catalog: the named one, else `waterbuck-data` where the process
     /// started.
-    pub fn data_dir(&self) -> &Path {
+    pub(crate) fn data_dir(&self) -> &Path {
         self.data_dir
             .as_deref()
             .unwrap_or(Path::new("waterbuck-data"))
     }
 
     /// The directory for spilled data: the named one, else `spill` in [`Self::data_dir`].
-    pub fn spill_dir(&self) -> PathBuf {
+    pub(crate) fn spill_dir(&self) -> PathBuf {
         self.spill_dir
             .clone()
             .unwrap_or_else(|| self.data_dir().join("spill"))

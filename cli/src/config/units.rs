@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The memory that queries may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MemoryLimit {
+pub(crate) enum MemoryLimit {
     Bytes(u64),
     /// A share, 1 to 100, of what the machine or the cgroup has.
     Percent(u8),
@@ -12,7 +12,7 @@ pub enum MemoryLimit {
 
 impl MemoryLimit {
     /// Reads `70%`, or a size as [`parse_bytes`] does; the error says what is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let Some(number) = text.trim().strip_suffix('%') else {
             return match parse_bytes(text)? {
                 0 => Err("must be more than 0".to_owned()),
@@ -26,7 +26,7 @@ impl MemoryLimit {
     }
 
     /// The limit in bytes where the machine or the cgroup has `available_bytes`.
-    pub fn resolve(self, available_bytes: u64) -> u64 {
+    pub(crate) fn resolve(self, available_bytes: u64) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes,
             Self::Percent(percent) => available_bytes / 100 * u64::from(percent),
@@ -46,7 +46,7 @@ impl fmt::Display for MemoryLimit {
 /// Reads a size: a number, whole or with a fraction, and a unit (`KiB`, `MiB`, `GiB`, `TiB` of
 /// 1024; `kB`, `MB`, `GB`, `TB` of 1000; `K`, `M`, `G`, `T` as 1024; nothing or `B` for bytes).
 /// Upper and lower case are the same. The error says what is wrong.
-pub fn parse_bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     let malformed = || format!("\"{text}\" is not a size such as 512MiB or 8GB");
     let trimmed = text.trim();
     let unit_at = trimmed

@@ -8,7 +8,6 @@ use arrow::datatypes::SchemaRef;
 use super::format::ResultWriter;
 use super::text;
 
-#[derive(Default)]
 pub(super) struct MarkdownWriter;
 
 impl ResultWriter for MarkdownWriter {

@@ -9,9 +9,9 @@ mod table;
 mod text;
 mod vertical;
 
-pub use format::{Format, ResultWriter};
-pub use notice::{error, notice};
-pub use text::{count, duration, size};
+pub(crate) use format::Format;
+pub(crate) use notice::{error, line, notice};
+pub(crate) use text::{count, duration, size};
 
 #[cfg(test)]
 mod sample;

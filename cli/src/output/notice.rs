@@ -7,12 +7,17 @@ use std::io::{self, IsTerminal, Write};
 use nu_ansi_term::Color;
 
 /// Writes a line to standard error; if nobody can read it, it is lost.
-pub fn notice(text: impl Display) {
+pub(crate) fn notice(text: impl Display) {
     writeln!(io::stderr().lock(), "{text}").ok();
 }
 
+/// Writes a line to standard output: what a server says of itself.
+pub(crate) fn line(text: impl Display) {
+    writeln!(io::stdout().lock(), "{text}").ok();
+}
+
 /// Writes an error to standard error.
-pub fn error(text: impl Display) {
+pub(crate) fn error(text: impl Display) {
     if io::stderr().is_terminal() {
         notice(format_args!("{} {text}", Color::Red.bold().paint("error:")));
     } else {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::*;
+use arrow::compute::{cast, concat};
 use arrow::datatypes::*;
 
 use super::format::Format;
@@ -66,6 +67,55 @@ pub(super) fn nested() -> RecordBatch {
     ])
 }
 
+/// One row with a value of each kind of type.
+pub(super) fn scalars() -> RecordBatch {
+    let berlin = TimestampMicrosecondArray::from(vec![1_000_000]).with_timezone("Europe/Berlin");
+    let digits = "9".repeat(76);
+    let months = IntervalMonthDayNano::new(14, 3, 1_500_000_000);
+    batch(vec![
+        ("yes", Arc::new(BooleanArray::from(vec![true]))),
+        ("large", Arc::new(Int64Array::from(vec![i64::MIN]))),
+        ("unsigned", Arc::new(UInt64Array::from(vec![u64::MAX]))),
+        ("float", Arc::new(Float64Array::from(vec![0.1]))),
+        ("whole", Arc::new(Float64Array::from(vec![2.0]))),
+        (
+            "infinite",
+            Arc::new(Float64Array::from(vec![f64::NEG_INFINITY])),
+        ),
+        (
+            "decimal",
+            Arc::new(Decimal256Array::from_iter_values(i256::from_string(
+                &digits,
+            ))),
+        ),
+        (
+            "binary",
+            Arc::new(BinaryArray::from(vec![b"\x00\xff".as_slice()])),
+        ),
+        ("date", Arc::new(Date32Array::from(vec![-1]))),
+        (
+            "time",
+            Arc::new(Time64MicrosecondArray::from(vec![3_661_000_001])),
+        ),
+        ("instant", Arc::new(TimestampNanosecondArray::from(vec![1]))),
+        ("zoned", Arc::new(berlin)),
+        (
+            "interval",
+            Arc::new(IntervalMonthDayNanoArray::from(vec![months])),
+        ),
+        (
+            "duration",
+            Arc::new(DurationMillisecondArray::from(vec![1500])),
+        ),
+        (
+            "view",
+            Arc::new(StringViewArray::from(vec![
+                "a text that is longer than a view",
+            ])),
+        ),
+    ])
+}
+
 pub(super) fn texts(values: &[Option<&str>]) -> RecordBatch {
     batch(vec![("t", Arc::new(StringArray::from(values.to_vec())))])
 }
@@ -79,7 +129,8 @@ pub(super) fn same_names() -> RecordBatch {
     batch(vec![("a", column(1)), ("a", column(2)), ("a", column(3))])
 }
 
-/// Every format with every type a result can have, a NULL in each.
+/// Every format with every type a result can have, each with a value, where one can be made of the
+/// number 1, and a NULL.
 pub(super) fn every_format_and_type() -> Vec<(Format, RecordBatch)> {
     let units = [
         TimeUnit::Second,
@@ -135,7 +186,7 @@ pub(super) fn every_format_and_type() -> Vec<(Format, RecordBatch)> {
     }
     let batches = types
         .into_iter()
-        .map(|data_type| batch(vec![("v", new_null_array(&data_type, 2))]));
+        .map(|data_type| batch(vec![("v", one_and_null(&data_type))]));
     let batches: Vec<_> = batches.chain([simple(), nested()]).collect();
     let formats = Format::names()
         .into_iter()
@@ -143,6 +194,19 @@ pub(super) fn every_format_and_type() -> Vec<(Format, RecordBatch)> {
     formats
         .flat_map(|format| batches.iter().map(move |batch| (format, batch.clone())))
         .collect()
+}
+
+fn one_and_null(data_type: &DataType) -> ArrayRef {
+    let one: [ArrayRef; 2] = [
+        Arc::new(Int32Array::from(vec![1])),
+        Arc::new(StringArray::from(vec!["1"])),
+    ];
+    let mut values = one.iter().filter_map(|one| cast(one, data_type).ok());
+    let null = new_null_array(data_type, 1);
+    match values.find(|value| value.is_valid(0)) {
+        Some(value) => concat(&[&value, &null]).unwrap(),
+        None => null,
+    }
 }
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {

@@ -68,11 +68,11 @@ pub(super) fn width(line: &str) -> usize {
 }
 
 /// A number with a space between the thousands: `1 234 567`.
-pub fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(' ');
         }
         text.push(digit);
@@ -81,7 +81,7 @@ pub fn count(number: u64) -> String {
 }
 
 /// A number of bytes in the unit that suits it: `64.0 MiB`.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -99,7 +99,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// A time in the unit that suits it: `8.3 ms`, `120 ms`, `3.42 s`, `2 min 05 s`.
-pub fn duration(time: Duration) -> String {
+pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 0.009_95 {
         format!("{:.1} ms", seconds * 1e3)

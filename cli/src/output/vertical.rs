@@ -76,4 +76,28 @@ ts | 1970-01-01T00:00:00.500
             expected
         );
     }
+
+    #[test]
+    fn values_of_all_kinds_are_exact() {
+        let expected = "
+-[ row 1 ]----------
+yes      | true
+large    | -9223372036854775808
+unsigned | 18446744073709551615
+float    | 0.1
+whole    | 2.0
+infinite | -inf
+decimal  | 999999999999999999999999999999999999999999999999999999999999999999.9999999999
+binary   | 00ff
+date     | 1969-12-31
+time     | 01:01:01.000001
+instant  | 1970-01-01T00:00:00.000000001
+zoned    | 1970-01-01T01:00:01+01:00
+interval | 14 mons 3 days 1.500000000 secs
+duration | PT1.5S
+view     | a text that is longer than a view
+";
+        let shown = sample::written(Format::Vertical, &sample::scalars());
+        assert_eq!(format!("\n{shown}"), expected);
+    }
 }

@@ -8,7 +8,7 @@ use waterbuck_engine::Result;
 
 /// A session with an engine.
 #[async_trait]
-pub trait Connection: Send + Sync {
+pub(crate) trait Connection: Send + Sync {
     /// Starts a statement; dropping the future or the rows it gives stops it.
     async fn execute(&self, sql: &str) -> Result<Execution>;
 
@@ -26,13 +26,13 @@ pub trait Connection: Send + Sync {
 }
 
 /// A statement under way.
-pub struct Execution {
-    pub query_id: Option<String>,
-    pub outcome: Outcome,
+pub(crate) struct Execution {
+    pub(crate) query_id: Option<String>,
+    pub(crate) outcome: Outcome,
 }
 
 /// What a statement gives.
-pub enum Outcome {
+pub(crate) enum Outcome {
     Rows(SendableRecordBatchStream),
     /// The number of rows the statement changed, where that means something.
     Updated(Option<u64>),
@@ -40,16 +40,16 @@ pub enum Outcome {
 
 /// How far a query is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// What it does: planning, queued, running.
-    pub state: String,
-    pub stages_done: u32,
-    pub stages_total: u32,
-    pub tasks_done: u32,
-    pub tasks_total: u32,
+    pub(crate) state: String,
+    pub(crate) stages_done: u32,
+    pub(crate) stages_total: u32,
+    pub(crate) tasks_done: u32,
+    pub(crate) tasks_total: u32,
     /// Rows read so far.
-    pub rows: u64,
+    pub(crate) rows: u64,
     /// Bytes read so far.
-    pub bytes: u64,
-    pub elapsed: Duration,
+    pub(crate) bytes: u64,
+    pub(crate) elapsed: Duration,
 }

@@ -8,9 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::client::FlightSqlServiceClient;
 use arrow_flight::{Action, FlightInfo, HandshakeRequest};
@@ -28,6 +27,7 @@ use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::connection::{Connection, Execution, Outcome, Progress};
 use super::flight_error::{from_flight, from_status, from_transport};
+use super::names::{NAMES_SQL, text_column};
 use super::url::ServerUrl;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,7 +35,6 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const MESSAGE_BYTES_MAX: usize = 1 << 30;
 const STREAM_WINDOW_BYTES: u32 = 8 << 20;
-const NAMES_MAX: usize = 100_000;
 
 type Client = FlightSqlServiceClient<Channel>;
 
@@ -65,7 +64,10 @@ impl FlightConnection {
                 .ok()
                 .filter(|text| !text.is_empty());
         }
-        let client = log_in(&url, channel).await?;
+        let service = FlightServiceClient::new(channel)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        let client = log_in(&url, service).await?;
         Ok(Self {
             url,
             client: RwLock::new(client),
@@ -82,8 +84,8 @@ impl FlightConnection {
         if error.kind() != ErrorKind::Unauthenticated {
             return error;
         }
-        let channel = self.client().into_inner();
-        match log_in_with(&self.url, channel).await {
+        let service = self.client().into_inner();
+        match log_in(&self.url, service).await {
             Ok(client) => {
                 *self.client.write() = client;
                 Error::unavailable(
@@ -161,19 +163,15 @@ impl Connection for FlightConnection {
     }
 
     async fn names(&self) -> Vec<String> {
-        let sql = format!(
-            "SELECT table_schema, table_name, column_name FROM information_schema.columns \
-             LIMIT {NAMES_MAX}"
-        );
         let Ok(Execution {
             outcome: Outcome::Rows(rows),
             ..
-        }) = self.execute(&sql).await
+        }) = self.execute(NAMES_SQL).await
         else {
             return vec![];
         };
         let batches: Vec<RecordBatch> = rows.try_collect().await.unwrap_or_default();
-        batches.iter().flat_map(names_of).collect()
+        text_column(&batches)
     }
 
     fn describe(&self) -> String {
@@ -211,20 +209,19 @@ fn endpoint(url: &ServerUrl, tls_ca: Option<&Path>) -> Result<Endpoint> {
     endpoint.tls_config(tls).map_err(wrong)
 }
 
-async fn log_in(url: &ServerUrl, channel: Channel) -> Result<Client> {
-    let client = FlightServiceClient::new(channel)
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    log_in_with(url, client).await
-}
-
-/// Exchanges user and password for the token of a session. Without either the server decides.
-async fn log_in_with(url: &ServerUrl, mut service: FlightServiceClient<Channel>) -> Result<Client> {
-    if url.user.is_none() && url.password.is_none() {
-        return Ok(Client::new_from_inner(service));
-    }
+/// Exchanges user and password for the token of a session.
+async fn log_in(url: &ServerUrl, mut service: FlightServiceClient<Channel>) -> Result<Client> {
+    let Some(password) = &url.password else {
+        return Err(Error::new(
+            ErrorKind::Unauthenticated,
+            format!(
+                "\"{url}\" is named without a password, write grpc://user:password@host:port or set \
+                 WATERBUCK_PASSWORD"
+            ),
+        ));
+    };
     let user = url.user.as_deref().unwrap_or("admin");
-    let login = BASE64_STANDARD.encode(format!("{user}:{}", url.password.as_deref().unwrap_or("")));
+    let login = BASE64_STANDARD.encode(format!("{user}:{password}"));
     let mut request = tonic::Request::new(stream::iter([HandshakeRequest::default()]));
     let basic = format!("Basic {login}").parse().map_err(|error| {
         Error::invalid(format!("the login of \"{url}\" cannot be sent")).with_source(error)
@@ -274,30 +271,6 @@ fn rows(client: Client, info: FlightInfo, schema: SchemaRef) -> SendableRecordBa
 
 fn stream_error(error: arrow_flight::error::FlightError) -> DataFusionError {
     from_flight(error).into()
-}
-
-/// Schemas, tables with and without their schema, and columns.
-fn names_of(batch: &RecordBatch) -> Vec<String> {
-    let text = |column| cast(batch.column(column), &DataType::Utf8).ok();
-    let (Some(schemas), Some(tables), Some(columns)) = (text(0), text(1), text(2)) else {
-        return vec![];
-    };
-    let (schemas, tables) = (schemas.as_string::<i32>(), tables.as_string::<i32>());
-    let columns = columns.as_string::<i32>();
-    let mut names = vec![];
-    for row in 0..batch.num_rows() {
-        let (schema, table) = (schemas.value(row), tables.value(row));
-        let is_new = row == 0 || (schemas.value(row - 1), tables.value(row - 1)) != (schema, table);
-        if is_new {
-            names.extend([
-                schema.to_owned(),
-                table.to_owned(),
-                format!("{schema}.{table}"),
-            ]);
-        }
-        names.push(columns.value(row).to_owned());
-    }
-    names
 }
 
 /// Progress as the server sends it; what an older one leaves out counts as unknown.

@@ -14,16 +14,15 @@ pub(super) fn from_flight(error: FlightError) -> Error {
     }
 }
 
-/// The error that a server sent, or that took the place of its answer.
+/// The error that a server sent, or that took the place of its answer: only the second has a
+/// cause.
 pub(super) fn from_status(status: &Status) -> Error {
+    if std::error::Error::source(status).is_some() {
+        return Error::unavailable("the connection to the server is lost")
+            .with_source(deepest(status));
+    }
     let kind = kind(status.code());
-    let cause = deepest(status);
     match status.message() {
-        message if !cause.is_empty() && cause != message => Error::new(
-            ErrorKind::Unavailable,
-            "the connection to the server is lost",
-        )
-        .with_source(cause),
         "" => Error::new(kind, format!("the server answers \"{}\"", status.code())),
         message => Error::new(kind, message),
     }

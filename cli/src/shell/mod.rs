@@ -12,6 +12,7 @@ mod highlight;
 mod history;
 mod interactive;
 mod keywords;
+mod names;
 mod progress;
 mod run;
 mod scan;
@@ -21,6 +22,7 @@ mod split;
 mod statement;
 mod url;
 
-pub use connection::{Connection, Execution, Outcome, Progress};
-pub use run::run;
-pub use url::ServerUrl;
+pub(crate) use connection::{Connection, Execution, Outcome, Progress};
+pub(crate) use names::{NAMES_SQL, text_column};
+pub(crate) use run::run;
+pub(crate) use url::ServerUrl;

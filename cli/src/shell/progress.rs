@@ -2,7 +2,7 @@
 //! standard error is a terminal, and only once a query has taken a moment.
 
 use std::convert::Infallible;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -64,6 +64,16 @@ impl ProgressLine {
     pub(super) fn yield_terminal(&self) {
         if self.is_output_terminal {
             self.bar.finish_and_clear();
+        }
+    }
+
+    /// Removes the line after Ctrl-C. The line fills the terminal's width, so that the `^C` which
+    /// the terminal shows has taken one more.
+    pub(super) fn clear_interrupted(&self) {
+        let is_drawn = !self.bar.is_hidden() && !self.bar.is_finished();
+        self.bar.finish_and_clear();
+        if is_drawn {
+            write!(io::stderr(), "\x1b[1A\x1b[2K").ok();
         }
     }
 

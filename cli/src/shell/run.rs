@@ -21,10 +21,21 @@ use crate::output;
 /// Runs the shell to its end. `embedded` opens an engine in this process; it is called only if no
 /// server is named. Exit codes: 0 all well, 1 a statement failed, 2 wrong use, 3 no connection,
 /// 130 stopped by Ctrl-C.
-pub async fn run<F>(args: SqlArgs, embedded: F) -> ExitCode
+pub(crate) async fn run<F>(args: SqlArgs, embedded: F) -> ExitCode
 where
     F: AsyncFnOnce() -> Result<Arc<dyn Connection>>,
 {
+    if let Some(missing) = args
+        .file
+        .iter()
+        .find(|path| *path != Path::new("-") && !path.exists())
+    {
+        output::error(format_args!(
+            "file \"{}\" does not exist",
+            missing.display()
+        ));
+        return Exit::Usage.into();
+    }
     let opened = tokio::select! {
         opened = connect(&args, embedded) => opened,
         _ = tokio::signal::ctrl_c() => return Exit::Cancelled.into(),

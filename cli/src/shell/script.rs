@@ -154,3 +154,125 @@ fn read_lines(input: impl Read + Send + 'static) -> io::Result<mpsc::Receiver<io
         .spawn(read)?;
     Ok(receiver)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use parking_lot::Mutex;
+    use waterbuck_engine::Result;
+
+    use super::*;
+    use crate::output::Format;
+    use crate::shell::connection::{Connection, Execution, Outcome, Progress};
+    use crate::shell::statement::View;
+
+    /// Takes note of statements; those that hold `wrong` fail.
+    #[derive(Default)]
+    struct Recorder {
+        statements: Mutex<Vec<String>>,
+    }
+
+    #[async_trait]
+    impl Connection for Recorder {
+        async fn execute(&self, sql: &str) -> Result<Execution> {
+            self.statements.lock().push(sql.to_owned());
+            if sql.contains("wrong") {
+                return Err(Error::invalid("that is wrong"));
+            }
+            Ok(Execution {
+                query_id: None,
+                outcome: Outcome::Updated(Some(1)),
+            })
+        }
+
+        async fn progress(&self, _query_id: &str) -> Option<Progress> {
+            None
+        }
+
+        async fn cancel(&self, _query_id: &str) {}
+
+        async fn names(&self) -> Vec<String> {
+            vec![]
+        }
+
+        fn describe(&self) -> String {
+            String::new()
+        }
+    }
+
+    /// How a run over `text` as `-e` and, once more, as a file ends, and what it executed.
+    async fn run(text: &str, continue_on_error: bool) -> (Exit, Vec<String>) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        let (mut script, recorder) = script(continue_on_error);
+        let by_text = end(&script.text(text).await, &script);
+        let (mut script, other_recorder) = self::script(continue_on_error);
+        let by_file = end(&script.file(file.path()).await, &script);
+        assert_eq!(by_text, by_file);
+        assert_eq!(
+            *recorder.statements.lock(),
+            *other_recorder.statements.lock()
+        );
+        (by_text, std::mem::take(&mut recorder.statements.lock()))
+    }
+
+    fn script(continue_on_error: bool) -> (Script, Arc<Recorder>) {
+        let recorder = Arc::new(Recorder::default());
+        let view = View {
+            format: Format::Csv,
+            has_times: false,
+            is_interactive: false,
+        };
+        let connection = Arc::clone(&recorder) as Arc<dyn Connection>;
+        (
+            Script::new(Session { connection, view }, continue_on_error),
+            recorder,
+        )
+    }
+
+    fn end(flow: &ControlFlow<Exit>, script: &Script) -> Exit {
+        match flow {
+            Continue(()) => script.end(),
+            Break(exit) => *exit,
+        }
+    }
+
+    #[tokio::test]
+    async fn statements_run_in_order() {
+        let (exit, statements) = run("a;\n\\timing off\nb; c\n -- last\n", false).await;
+        assert_eq!(exit, Exit::Success);
+        assert_eq!(statements, ["a", "b", "c\n -- last"]);
+    }
+
+    #[tokio::test]
+    async fn the_first_failure_stops_the_run() {
+        let (exit, statements) = run("a;\nwrong;\nb;", false).await;
+        assert_eq!((exit, statements.len()), (Exit::Failed, 2));
+        let (exit, statements) = run("a;\n\\nonsense\nb;", false).await;
+        assert_eq!((exit, statements.len()), (Exit::Failed, 1));
+    }
+
+    #[tokio::test]
+    async fn a_run_told_to_go_on_still_fails_at_its_end() {
+        let (exit, statements) = run("wrong;\nb;", true).await;
+        assert_eq!((exit, statements.len()), (Exit::Failed, 2));
+        assert_eq!(run("wrong;\n\\q\nb;", true).await.0, Exit::Failed);
+    }
+
+    #[tokio::test]
+    async fn quitting_is_no_failure() {
+        let (exit, statements) = run("a;\n\\q\nb;", false).await;
+        assert_eq!((exit, statements.len()), (Exit::Success, 1));
+    }
+
+    #[tokio::test]
+    async fn a_missing_file_is_wrong_use() {
+        let (mut script, _) = script(false);
+        assert_eq!(
+            script.file(Path::new("/nowhere.sql")).await,
+            Break(Exit::Usage)
+        );
+    }
+}

@@ -74,6 +74,7 @@ pub(super) async fn run(connection: &dyn Connection, sql: &str, view: View) -> R
         summary = write_result(connection, sql, view, &progress) => summary?,
         never = progress.follow(connection) => match never {},
         _ = tokio::signal::ctrl_c() => {
+            progress.clear_interrupted();
             if let Some(id) = progress.query_id() {
                 // The rows are dropped, which stops the query too: this is only for certainty.
                 tokio::time::timeout(CANCEL_TIMEOUT, connection.cancel(&id)).await.ok();

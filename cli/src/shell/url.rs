@@ -10,18 +10,18 @@ const DEFAULT_PORT: u16 = 32_010;
 
 /// Where a server is and who asks. Shown without the password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ServerUrl {
-    pub tls: bool,
+pub(crate) struct ServerUrl {
+    pub(crate) tls: bool,
     /// A name or an address; an IPv6 address is in brackets.
-    pub host: String,
-    pub port: u16,
-    pub user: Option<String>,
-    pub password: Option<String>,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<String>,
 }
 
 impl ServerUrl {
     /// The address in the form the transport takes.
-    pub fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         format!("{scheme}://{}:{}", self.host, self.port)
     }

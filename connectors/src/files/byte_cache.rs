@@ -23,9 +23,15 @@ struct Generations<K, V> {
 
 impl<K: Hash + Eq + Clone, V: Clone> ByteCache<K, V> {
     pub(super) fn new(bytes_max: usize) -> Self {
-        let generations =
-            Generations { young: HashMap::new(), old: HashMap::new(), young_bytes: 0 };
-        Self { half: bytes_max / 2, generations: Mutex::new(generations) }
+        let generations = Generations {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            young_bytes: 0,
+        };
+        Self {
+            half: bytes_max / 2,
+            generations: Mutex::new(generations),
+        }
     }
 
     pub(super) fn get(&self, key: &K) -> Option<V> {

@@ -44,14 +44,25 @@ impl FileFacts {
         Self::of_footer(&footer, options)
     }
 
-    fn of_footer(footer: &ParquetMetaData, options: &FormatOptions) -> Result<Self, DataFusionError> {
+    fn of_footer(
+        footer: &ParquetMetaData,
+        options: &FormatOptions,
+    ) -> Result<Self, DataFusionError> {
         let schema = file_schema(footer, options)?;
         let mut statistics = DFParquetMetadata::statistics_from_parquet_metadata(footer, &schema)?;
         let incomplete = columns_with_unknown_bounds(footer);
-        for (field, column) in schema.fields().iter().zip(&mut statistics.column_statistics) {
+        for (field, column) in schema
+            .fields()
+            .iter()
+            .zip(&mut statistics.column_statistics)
+        {
             distrust(field, column, incomplete.contains(field.name().as_str()));
         }
-        Ok(Self { sorted_by: sorted_by(footer), schema, statistics })
+        Ok(Self {
+            sorted_by: sorted_by(footer),
+            schema,
+            statistics,
+        })
     }
 
     /// Roughly what the facts take in memory.
@@ -73,7 +84,9 @@ pub(super) fn file_schema(
     if options.binary_as_string {
         schema = transform_binary_to_string(&schema);
     }
-    Ok(Arc::new(transform_schema_to_view(&schema).with_metadata(Default::default())))
+    Ok(Arc::new(
+        transform_schema_to_view(&schema).with_metadata(Default::default()),
+    ))
 }
 
 fn with_int96_as(schema: &Schema, footer: &ParquetMetaData, unit: &str) -> Schema {
@@ -90,12 +103,13 @@ fn with_int96_as(schema: &Schema, footer: &ParquetMetaData, unit: &str) -> Schem
         .filter(|c| c.physical_type() == PhysicalType::INT96 && c.path().parts().len() == 1)
         .map(|c| c.name())
         .collect();
-    let fields = schema.fields().iter().map(|field| match old.contains(field.name().as_str()) {
-        true => Arc::new(
-            Field::clone(field).with_data_type(DataType::Timestamp(unit, None)),
-        ),
-        false => Arc::clone(field),
-    });
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| match old.contains(field.name().as_str()) {
+            true => Arc::new(Field::clone(field).with_data_type(DataType::Timestamp(unit, None))),
+            false => Arc::clone(field),
+        });
     Schema::new(fields.collect::<Vec<_>>())
 }
 
@@ -103,7 +117,12 @@ fn with_int96_as(schema: &Schema, footer: &ParquetMetaData, unit: &str) -> Schem
 fn columns_with_unknown_bounds(footer: &ParquetMetaData) -> HashSet<&str> {
     let columns = footer.file_metadata().schema_descr();
     (0..columns.num_columns())
-        .filter(|i| footer.row_groups().iter().any(|group| lacks_bounds(group, *i)))
+        .filter(|i| {
+            footer
+                .row_groups()
+                .iter()
+                .any(|group| lacks_bounds(group, *i))
+        })
         .map(|i| columns.get_column_root(i).name())
         .collect()
 }
@@ -122,7 +141,9 @@ fn lacks_bounds(group: &RowGroupMetaData, column: usize) -> bool {
 /// estimates. The bounds of a column that is all NULL are no values at all.
 fn distrust(field: &Field, column: &mut ColumnStatistics, incomplete: bool) {
     let no_value = |bound: &Precision<_>| {
-        bound.get_value().is_none_or(datafusion::common::ScalarValue::is_null)
+        bound
+            .get_value()
+            .is_none_or(datafusion::common::ScalarValue::is_null)
     };
     if incomplete || no_value(&column.min_value) || no_value(&column.max_value) {
         column.min_value = Precision::Absent;
@@ -152,8 +173,10 @@ fn sorted_by(footer: &ParquetMetaData) -> Vec<(String, SortOptions)> {
         if index >= columns.num_columns() || columns.column(index).path().parts().len() != 1 {
             break;
         }
-        let options =
-            SortOptions { descending: sorting.descending, nulls_first: sorting.nulls_first };
+        let options = SortOptions {
+            descending: sorting.descending,
+            nulls_first: sorting.nulls_first,
+        };
         order.push((columns.column(index).name().to_string(), options));
     }
     order

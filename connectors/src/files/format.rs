@@ -32,7 +32,13 @@ pub enum Format {
 
 impl Format {
     /// Every format, in the order users are told of them.
-    pub const ALL: [Self; 5] = [Self::Parquet, Self::Csv, Self::Json, Self::Avro, Self::Arrow];
+    pub const ALL: [Self; 5] = [
+        Self::Parquet,
+        Self::Csv,
+        Self::Json,
+        Self::Avro,
+        Self::Arrow,
+    ];
 
     /// The name in SQL: `PARQUET`, `CSV`, …
     pub fn name(self) -> &'static str {
@@ -95,7 +101,9 @@ impl Format {
         options: &std::collections::BTreeMap<String, String>,
     ) -> Result<Arc<dyn FileFormat>> {
         let options = FormatOptions::parse(self, options)?;
-        let compression = options.compression.unwrap_or(CompressionTypeVariant::UNCOMPRESSED);
+        let compression = options
+            .compression
+            .unwrap_or(CompressionTypeVariant::UNCOMPRESSED);
         Ok(match self {
             Self::Parquet => {
                 let mut parquet = TableParquetOptions::new();
@@ -114,9 +122,10 @@ impl Format {
                 };
                 Arc::new(CsvFormat::default().with_options(csv))
             }
-            Self::Json => Arc::new(
-                JsonFormat::default().with_options(JsonOptions { compression, ..Default::default() }),
-            ),
+            Self::Json => Arc::new(JsonFormat::default().with_options(JsonOptions {
+                compression,
+                ..Default::default()
+            })),
             Self::Avro => Arc::new(AvroFormat),
             Self::Arrow => Arc::new(ArrowFormat),
         })
@@ -141,10 +150,10 @@ impl FromStr for Format {
         };
         found.ok_or_else(|| {
             let names = Self::ALL.map(Self::name);
-            let hint = nearest(&upper, names.iter().copied())
-                .map_or_else(|| format!("known are {}", names.join(", ")), |name| {
-                    format!("did you mean {name}?")
-                });
+            let hint = nearest(&upper, names.iter().copied()).map_or_else(
+                || format!("known are {}", names.join(", ")),
+                |name| format!("did you mean {name}?"),
+            );
             Error::invalid(format!("the file format \"{text}\" is unknown; {hint}"))
         })
     }
@@ -156,10 +165,16 @@ mod tests {
 
     #[test]
     fn names_are_read_in_any_case() {
-        assert_eq!("parquet".parse::<Format>().expect("format"), Format::Parquet);
+        assert_eq!(
+            "parquet".parse::<Format>().expect("format"),
+            Format::Parquet
+        );
         assert_eq!("NdJson".parse::<Format>().expect("format"), Format::Json);
         let error = "parket".parse::<Format>().expect_err("unknown").to_string();
-        assert_eq!(error, "the file format \"parket\" is unknown; did you mean PARQUET?");
+        assert_eq!(
+            error,
+            "the file format \"parket\" is unknown; did you mean PARQUET?"
+        );
         let error = "xyzzy!".parse::<Format>().expect_err("unknown").to_string();
         assert!(error.contains("known are PARQUET, CSV"));
     }

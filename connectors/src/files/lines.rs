@@ -1,12 +1,12 @@
 //! Text files as batches: bytes from the store, decompressed, cut at line ends, decoded by name.
 
-use std::io::{Cursor, Read};
+use std::io::Read;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::csv;
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::json;
 use datafusion::common::DataFusionError;
@@ -17,11 +17,13 @@ use datafusion_datasource::boundary_stream::AlignedBoundaryStream;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
-use waterbuck_engine::Error;
 
+use super::compression::compression;
+use super::csv_layout::{Layout, csv_error, parse_header};
 use super::options::{CsvReadOptions, FormatOptions};
+use super::partition::{is_below_key, undeclared};
 use super::pinned::PinnedFile;
-use super::sample::{compression, csv_sampler, null_regex};
+use super::sample::{BYTE_ORDER_MARK, null_regex};
 
 /// Local files are read in pieces of this size.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -69,17 +71,28 @@ pub(super) async fn open_csv(
             }
         };
         match header {
-            Some(names) => Layout::by_name(&names, wanted)?,
+            Some(names) => {
+                let layout = Layout::by_name(&names, wanted)?;
+                refuse_undeclared(&layout, &store, file, wanted)?;
+                layout
+            }
             None => return Ok(stream::empty().boxed()),
         }
     };
     if file.range.is_some() {
         bytes = with_even_quotes(bytes, csv.quote);
     }
-    let decoder = csv_decoder(csv, &layout, wanted.batch_size, csv.header && !starts_inside)?;
+    let decoder = csv_decoder(
+        csv,
+        &layout,
+        wanted.batch_size,
+        csv.header && !starts_inside,
+    )?;
     let batches = decode(bytes, TextDecoder::Csv(Box::new(decoder)), starts_inside);
     let columns = Arc::clone(&wanted.columns);
-    Ok(batches.map(move |batch| layout.arrange(&batch?, &columns)).boxed())
+    Ok(batches
+        .map(move |batch| layout.arrange(&batch?, &columns))
+        .boxed())
 }
 
 /// Opens a file of JSON lines, or those of them that begin in the file's range.
@@ -98,7 +111,28 @@ pub(super) async fn open_json(
         .with_coerce_primitive(true)
         .build_decoder()?;
     let starts_inside = file.range.as_ref().is_some_and(|range| range.start > 0);
-    Ok(decode(bytes, TextDecoder::Json(Box::new(decoder)), starts_inside))
+    Ok(decode(
+        bytes,
+        TextDecoder::Json(Box::new(decoder)),
+        starts_inside,
+    ))
+}
+
+/// A column that would read as NULL must not be one that is in the directory's name.
+fn refuse_undeclared(
+    layout: &Layout,
+    store: &PinnedFile,
+    file: &PartitionedFile,
+    wanted: &Wanted,
+) -> Result<()> {
+    let path = file.object_meta.location.as_ref();
+    match layout
+        .missing(&wanted.columns)
+        .find(|name| is_below_key(path, name))
+    {
+        Some(name) => Err(undeclared(&store.name(), name).into()),
+        None => Ok(()),
+    }
 }
 
 async fn byte_stream(
@@ -124,14 +158,33 @@ async fn byte_stream(
             terminator,
         )
         .await?;
-        return Ok(aligned.map_err(DataFusionError::from).boxed());
+        let aligned = aligned.map_err(DataFusionError::from).boxed();
+        let at_start = range.start == 0;
+        return Ok(if at_start {
+            without_byte_order_mark(aligned)
+        } else {
+            aligned
+        });
     }
     let result = store.get(&meta.location).await?;
     let raw = match result.payload {
         GetResultPayload::File(file, _) => chunks(file),
         GetResultPayload::Stream(stream) => stream.map_err(DataFusionError::from).boxed(),
     };
-    FileCompressionType::from(compression).convert_stream(raw)
+    Ok(without_byte_order_mark(
+        FileCompressionType::from(compression).convert_stream(raw)?,
+    ))
+}
+
+fn without_byte_order_mark(bytes: ByteStream) -> ByteStream {
+    let unmarked = |(index, chunk): (usize, Result<Bytes>)| match chunk {
+        Ok(mut chunk) if index == 0 && chunk.starts_with(BYTE_ORDER_MARK) => {
+            chunk.advance(BYTE_ORDER_MARK.len());
+            Ok(chunk)
+        }
+        chunk => chunk,
+    };
+    bytes.enumerate().map(unmarked).boxed()
 }
 
 fn chunks(file: std::fs::File) -> ByteStream {
@@ -180,122 +233,11 @@ async fn peel_header(
             return Ok((names, rest));
         }
         if start.len() > MAX_HEADER_BYTES {
-            return Err(csv_error(format!("the header has no end within {MAX_HEADER_BYTES} bytes")));
-        }
-    }
-}
-
-/// The names in a header, if the bytes hold all of it.
-fn parse_header(
-    start: &[u8],
-    options: &CsvReadOptions,
-    whole: bool,
-) -> Result<Option<Vec<String>>> {
-    let ends = |byte: &u8| match options.terminator {
-        Some(terminator) => *byte == terminator,
-        None => matches!(byte, b'\n' | b'\r'),
-    };
-    let mut from = 0;
-    while let Some(length) = start[from..].iter().position(ends) {
-        from += length + 1;
-        let line = &start[..from];
-        let quotes = line.iter().filter(|byte| **byte == options.quote).count();
-        if quotes % 2 == 0
-            && let Some(names) = header_names(line, options)?
-        {
-            return Ok(Some(names));
-        }
-    }
-    if whole { header_names(start, options) } else { Ok(None) }
-}
-
-fn header_names(line: &[u8], options: &CsvReadOptions) -> Result<Option<Vec<String>>> {
-    let (schema, _) = csv_sampler(options)?.infer_schema(Cursor::new(line), Some(0))?;
-    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-    Ok((!names.is_empty()).then_some(names))
-}
-
-fn csv_error(message: String) -> DataFusionError {
-    ArrowError::CsvError(message).into()
-}
-
-/// How the fields of a file's lines become the wanted columns.
-struct Layout {
-    /// The fields of a line.
-    line: SchemaRef,
-    /// The fields that are parsed, in the order of the wanted columns.
-    parsed: Vec<usize>,
-    /// For every wanted column its place in `parsed`; none reads as NULL.
-    places: Vec<Option<usize>>,
-}
-
-impl Layout {
-    fn by_position(wanted: &Wanted) -> Self {
-        let parsed: Vec<usize> = wanted
-            .columns
-            .fields()
-            .iter()
-            .filter_map(|field| wanted.table.index_of(field.name()).ok())
-            .collect();
-        let places = (0..parsed.len()).map(Some).collect();
-        Self { line: nullable(&wanted.table), parsed, places }
-    }
-
-    /// # Errors
-    /// When the header shares no name with the table: it is likely no header at all.
-    fn by_name(names: &[String], wanted: &Wanted) -> Result<Self> {
-        let position = |column: &str| {
-            names.iter().position(|name| name == column).or_else(|| {
-                names.iter().position(|name| name.trim().eq_ignore_ascii_case(column))
-            })
-        };
-        let line: Vec<Field> = names
-            .iter()
-            .map(|name| Field::new(name, datafusion::arrow::datatypes::DataType::Utf8, true))
-            .collect();
-        let mut line = line;
-        let mut shared = 0;
-        for field in wanted.table.fields() {
-            if let Some(at) = position(field.name()) {
-                line[at] = Field::new(&names[at], field.data_type().clone(), true);
-                shared += 1;
-            }
-        }
-        if shared == 0 && !wanted.table.fields().is_empty() {
             return Err(csv_error(format!(
-                "its first line \"{}\" names no column of the table; if it is no header, set the \
-                 option \"header\" to false",
-                names.join(", ")
+                "the header has no end within {MAX_HEADER_BYTES} bytes"
             )));
         }
-        let (mut parsed, mut places) = (Vec::new(), Vec::new());
-        for field in wanted.columns.fields() {
-            let at = position(field.name());
-            places.push(at.map(|_| parsed.len()));
-            parsed.extend(at);
-        }
-        Ok(Self { line: Arc::new(Schema::new(line)), parsed, places })
     }
-
-    fn arrange(&self, batch: &RecordBatch, columns: &SchemaRef) -> Result<RecordBatch> {
-        let rows = batch.num_rows();
-        let arrays: Vec<ArrayRef> = columns
-            .fields()
-            .iter()
-            .zip(&self.places)
-            .map(|(field, place)| match place {
-                Some(place) => Arc::clone(batch.column(*place)),
-                None => new_null_array(field.data_type(), rows),
-            })
-            .collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(columns), arrays, &options)?)
-    }
-}
-
-fn nullable(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| Field::clone(field).with_nullable(true));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 fn csv_decoder(
@@ -379,8 +321,14 @@ struct Decoding {
 
 /// Decodes batch by batch; an error says where, as far as the reader knows.
 fn decode(bytes: ByteStream, decoder: TextDecoder, starts_inside: bool) -> BatchStream {
-    let state =
-        Decoding { bytes, decoder, chunk: Bytes::new(), ended: false, rows: 0, starts_inside };
+    let state = Decoding {
+        bytes,
+        decoder,
+        chunk: Bytes::new(),
+        ended: false,
+        rows: 0,
+        starts_inside,
+    };
     stream::try_unfold(state, |mut state| async move {
         let batch = state.next().await?;
         Ok(batch.map(|batch| (batch, state)))
@@ -397,7 +345,10 @@ impl Decoding {
                     None => self.ended = true,
                 }
             }
-            let used = self.decoder.decode(&self.chunk).map_err(|error| self.located(error))?;
+            let used = self
+                .decoder
+                .decode(&self.chunk)
+                .map_err(|error| self.located(error))?;
             self.chunk.advance(used);
             if used > 0 {
                 continue;
@@ -413,16 +364,40 @@ impl Decoding {
         }
     }
 
+    /// CSV errors name a line, counted from where the reader began. JSON errors name none, but
+    /// it is one of the batch that is being decoded, and the last for a syntax error.
     fn located(&self, error: ArrowError) -> DataFusionError {
-        let place = match (&self.decoder, self.starts_inside) {
-            (TextDecoder::Csv(_), false) => return error.into(),
-            (TextDecoder::Csv(_), true) => "counting lines from a place inside the file".into(),
-            (TextDecoder::Json(_), false) => format!("after line {}", self.rows),
-            (TextDecoder::Json(_), true) => {
-                format!("{} lines behind a place inside the file", self.rows)
-            }
+        let inside = if self.starts_inside {
+            " behind a place inside the file"
+        } else {
+            ""
         };
-        let located = Error::data(place).with_source(error);
-        ArrowError::JsonError(located.to_string()).into()
+        match (&self.decoder, error) {
+            (TextDecoder::Csv(_), ArrowError::ParseError(text)) => {
+                ArrowError::CsvError(format!("{}{inside}", counted_from_one(&text)))
+            }
+            (TextDecoder::Csv(_), ArrowError::CsvError(text)) => {
+                ArrowError::CsvError(format!("{text}{inside}"))
+            }
+            (TextDecoder::Json(decoder), ArrowError::JsonError(text)) => {
+                let line = self.rows + decoder.len();
+                ArrowError::JsonError(format!("{text}, at or before line {line}{inside}"))
+            }
+            (_, error) => error,
+        }
+        .into()
+    }
+}
+
+/// The reader counts lines from zero where a value does not parse.
+fn counted_from_one(text: &str) -> String {
+    const MARK: &str = " at line ";
+    let Some(at) = text.find(MARK).map(|at| at + MARK.len()) else {
+        return text.to_string();
+    };
+    let digits = text[at..].bytes().take_while(u8::is_ascii_digit).count();
+    match text[at..at + digits].parse::<u64>() {
+        Ok(line) => format!("{}{}{}", &text[..at], line + 1, &text[at + digits..]),
+        Err(_) => text.to_string(),
     }
 }

@@ -11,9 +11,10 @@ use waterbuck_engine::{Error, Result};
 
 use super::format::Format;
 use super::local_walk::{Found, is_hidden, look, walk};
-use super::location::{Location, Target, readable};
+use super::location::{Location, readable};
 use super::naming::store_error;
 use super::partition::{PartitionColumn, values};
+use super::target::Target;
 
 /// A level with more directories than this is listed flat, a thousand files per request.
 const MAX_FAN_OUT: usize = 256;
@@ -47,7 +48,9 @@ impl FileListing {
         let paths: usize = self
             .files
             .iter()
-            .map(|file| file.meta.location.as_ref().len() + file.meta.e_tag.as_ref().map_or(0, String::len))
+            .map(|file| {
+                file.meta.location.as_ref().len() + file.meta.e_tag.as_ref().map_or(0, String::len)
+            })
             .sum();
         self.files.len() * size_of::<FileEntry>() + paths
     }
@@ -96,8 +99,13 @@ pub(super) async fn list(
     location: &Location,
     filter: &FileFilter,
 ) -> Result<Vec<RawFile>> {
-    let mut found: Vec<RawFile> = stream::iter(location.targets())
+    // Collected first: a future that holds the mapping closure is not `Send` for every lifetime.
+    let listings: Vec<_> = location
+        .targets()
+        .iter()
         .map(|target| list_target(store, location, target, filter))
+        .collect();
+    let mut found: Vec<RawFile> = stream::iter(listings)
         .buffered(CONCURRENT_LISTINGS)
         .try_concat()
         .await?;
@@ -125,15 +133,28 @@ async fn list_target(
             )));
         };
         let from = base.as_ref().rfind('/').map_or(0, |slash| slash + 1);
-        let file = RawFile { meta, relative_from: from };
-        return Ok(if file.meta.size > 0 { vec![file] } else { vec![] });
+        let file = RawFile {
+            meta,
+            relative_from: from,
+        };
+        return Ok(if file.meta.size > 0 {
+            vec![file]
+        } else {
+            vec![]
+        });
     };
-    let from = if base.as_ref().is_empty() { 0 } else { base.as_ref().len() + 1 };
+    let from = if base.as_ref().is_empty() {
+        0
+    } else {
+        base.as_ref().len() + 1
+    };
     let mut other = None;
     let mut files = Vec::with_capacity(metas.len());
     for meta in metas {
         let path = meta.location.as_ref();
-        let Some(relative) = path.get(from..) else { continue };
+        let Some(relative) = path.get(from..) else {
+            continue;
+        };
         if meta.size == 0 || relative.split('/').any(is_hidden) || !target.matches(&meta.location) {
             continue;
         }
@@ -141,7 +162,10 @@ async fn list_target(
         // A pattern says itself which files it means.
         let meant = target.pattern.is_some() && filter.extension.is_none();
         if meant || filter.accepts(name) {
-            files.push(RawFile { meta, relative_from: from });
+            files.push(RawFile {
+                meta,
+                relative_from: from,
+            });
         } else {
             other.get_or_insert_with(|| readable(location.store_url(), &meta.location));
         }
@@ -179,8 +203,12 @@ async fn list_remote(
     target: &Target,
 ) -> Result<Listed> {
     let base = &target.base;
-    let failed =
-        |error| store_error(&format!("location \"{}\"", readable(location.store_url(), base)), error);
+    let failed = |error| {
+        store_error(
+            &format!("location \"{}\"", readable(location.store_url(), base)),
+            error,
+        )
+    };
     let looks_like_file = base.filename().is_some_and(|name| name.contains('.'));
     if !location.is_listable() {
         return store.head(base).await.map(Listed::Exactly).map_err(failed);
@@ -260,13 +288,19 @@ pub(super) fn with_partitions(
     files
         .into_iter()
         .map(|file| {
-            let here = file.relative().rsplit_once('/').map_or("", |(directory, _)| directory);
+            let here = file
+                .relative()
+                .rsplit_once('/')
+                .map_or("", |(directory, _)| directory);
             if !columns.is_empty() && directory.as_deref() != Some(here) {
                 let name = readable(location.store_url(), &file.meta.location);
                 shared = values(file.relative(), &name, columns)?.into();
                 directory = Some(here.to_string());
             }
-            Ok(FileEntry { meta: file.meta, partition_values: Arc::clone(&shared) })
+            Ok(FileEntry {
+                meta: file.meta,
+                partition_values: Arc::clone(&shared),
+            })
         })
         .collect()
 }

@@ -43,7 +43,10 @@ pub(super) async fn look(path: &Path) -> Result<Found> {
             Ok(meta) if meta.is_dir() => Ok(Found::Directory),
             Ok(meta) => Ok(Found::File(object_meta(path, &meta)?)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Found::Nothing),
-            Err(error) => Err(disk_error(&format!("location \"{}\"", disk.display()), error)),
+            Err(error) => Err(disk_error(
+                &format!("location \"{}\"", disk.display()),
+                error,
+            )),
         }
     })
     .await
@@ -101,7 +104,9 @@ fn descend(directory: &Path, depth: usize, files: &mut Vec<ObjectMeta>) -> Resul
     }
     let (found, directories) = list(directory)?;
     files.extend(found);
-    directories.iter().try_for_each(|directory| descend(directory, depth + 1, files))
+    directories
+        .iter()
+        .try_for_each(|directory| descend(directory, depth + 1, files))
 }
 
 /// The visible files and directories directly inside a directory.
@@ -121,7 +126,9 @@ fn list(directory: &Path) -> Result<(Vec<ObjectMeta>, Vec<Path>)> {
         if is_hidden(name) || is_unfinished(name) {
             continue;
         }
-        let Some(meta) = metadata(&entry).map_err(failed)? else { continue };
+        let Some(meta) = metadata(&entry).map_err(failed)? else {
+            continue;
+        };
         let path = child(directory, name)?;
         if meta.is_dir() {
             directories.push(path);

@@ -8,24 +8,21 @@
 use std::fmt;
 use std::path::Path as FsPath;
 
-use glob::{MatchOptions, Pattern};
 use object_store::path::Path;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use url::Url;
 use waterbuck_engine::{Error, Result};
 
+use super::target::{Target, expand_alternatives, target};
+
 /// What must be escaped so that a printed URL reads back as the same location.
-const URL_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'"').add(b'<').add(b'>').add(b'`');
-
-/// `*` and `?` never cross a `/`; only `**` does.
-const MATCHING: MatchOptions = MatchOptions {
-    case_sensitive: true,
-    require_literal_separator: true,
-    require_literal_leading_dot: false,
-};
-
-/// Alternatives written as `{a,b}` may not multiply beyond this many paths.
-const MAX_ALTERNATIVES: usize = 10_000;
+const URL_PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'%')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'`');
 
 /// A parsed location: one store and one or more targets on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,24 +31,6 @@ pub struct Location {
     targets: Vec<Target>,
     /// The path part as written after normalisation, decoded; alternatives unexpanded.
     path: String,
-}
-
-/// One file, directory or pattern of a location.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    /// The longest directory or file path without a wildcard.
-    pub(super) base: Path,
-    /// The pattern over whole paths on the store, when there is a wildcard.
-    pub(super) pattern: Option<Pattern>,
-    /// Written with a trailing `/`: certainly not a file.
-    pub(super) directory: bool,
-}
-
-impl Target {
-    /// Whether a path on the store belongs to this target.
-    pub(super) fn matches(&self, path: &Path) -> bool {
-        self.pattern.as_ref().is_none_or(|pattern| pattern.matches_with(path.as_ref(), MATCHING))
-    }
 }
 
 impl Location {
@@ -72,15 +51,14 @@ impl Location {
 
     fn parse_local(text: &str, cwd: &FsPath) -> Result<Self> {
         let absolute = cwd.join(text);
-        let whole = absolute.to_str().ok_or_else(|| {
-            Error::invalid(format!("the location \"{text}\" is not valid UTF-8"))
-        })?;
+        let whole = absolute
+            .to_str()
+            .ok_or_else(|| Error::invalid(format!("the location \"{text}\" is not valid UTF-8")))?;
         let mut path = clean_path(whole);
         if (text.ends_with('/') || text == ".") && !path.ends_with('/') {
             path.push('/');
         }
-        // A file really called `a[1].csv` is meant literally.
-        let literal = has_wildcard(&path) && absolute.symlink_metadata().is_ok();
+        let literal = is_wildcard_file(&path);
         Self::build(file_store(), path, literal, text)
     }
 
@@ -97,7 +75,9 @@ impl Location {
                      written as file:///path"
                 )));
             }
-            return Self::build(file_store(), clean_path(&decode(path, text)?), false, text);
+            let path = clean_path(&decode(path, text)?);
+            let literal = is_wildcard_file(&path);
+            return Self::build(file_store(), path, literal, text);
         }
         let store = store_url(&scheme, authority, text)?;
         let http = matches!(scheme.as_str(), "http" | "https");
@@ -113,7 +93,12 @@ impl Location {
             )));
         }
         let location = Self::build(store, decoded, false, text)?;
-        if http && location.targets.iter().any(|target| target.pattern.is_some()) {
+        if http
+            && location
+                .targets
+                .iter()
+                .any(|target| target.pattern.is_some())
+        {
             return Err(Error::invalid(format!(
                 "the location \"{text}\" has a wildcard, but {scheme} servers cannot be listed; \
                  name the files as {{a,b}}"
@@ -123,13 +108,20 @@ impl Location {
     }
 
     fn build(store: Url, path: String, literal: bool, text: &str) -> Result<Self> {
-        let alternatives =
-            if literal { vec![path.clone()] } else { expand_alternatives(&path, text)? };
+        let alternatives = if literal {
+            vec![path.clone()]
+        } else {
+            expand_alternatives(&path, text)?
+        };
         let targets = alternatives
             .iter()
             .map(|path| target(path, literal, text))
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { store, targets, path })
+        Ok(Self {
+            store,
+            targets,
+            path,
+        })
     }
 
     /// The store's URL: scheme and authority, path `/`.
@@ -140,7 +132,9 @@ impl Location {
     /// The longest path on the store that holds every file of the table.
     pub fn prefix(&self) -> Path {
         let mut targets = self.targets.iter();
-        let Some(first) = targets.next() else { return Path::default() };
+        let Some(first) = targets.next() else {
+            return Path::default();
+        };
         let mut common: Vec<_> = first.base.parts().map(|p| p.as_ref().to_string()).collect();
         for target in targets {
             let shared = common
@@ -150,7 +144,7 @@ impl Location {
                 .count();
             common.truncate(shared);
         }
-        common.into_iter().collect()
+        Path::parse(common.join("/")).unwrap_or_default()
     }
 
     /// Whether the location can be listed: `http(s)` servers cannot.
@@ -183,7 +177,7 @@ impl fmt::Display for Location {
 }
 
 /// How people name a file: a plain path on the local disk, else its URL, undecoded.
-pub(super) fn readable(store: &Url, path: &Path) -> String {
+pub fn readable(store: &Url, path: &Path) -> String {
     match store.scheme() {
         "file" => format!("/{path}"),
         _ => format!("{}/{path}", store.as_str().trim_end_matches('/')),
@@ -191,7 +185,10 @@ pub(super) fn readable(store: &Url, path: &Path) -> String {
 }
 
 fn is_scheme(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
 fn file_store() -> Url {
@@ -229,7 +226,9 @@ fn store_url(scheme: &str, authority: &str, text: &str) -> Result<Url> {
 
 fn decode(path: &str, text: &str) -> Result<String> {
     let decoded = percent_decode_str(path).decode_utf8().map_err(|_| {
-        Error::invalid(format!("the location \"{text}\" is not valid UTF-8 once decoded"))
+        Error::invalid(format!(
+            "the location \"{text}\" is not valid UTF-8 once decoded"
+        ))
     })?;
     Ok(decoded.into_owned())
 }
@@ -244,59 +243,17 @@ fn clean_path(path: &str) -> String {
             part => parts.push(part),
         }
     }
-    let slash = if path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
+    let slash = if path.ends_with('/') && !parts.is_empty() {
+        "/"
+    } else {
+        ""
+    };
     format!("/{}{slash}", parts.join("/"))
 }
 
-fn has_wildcard(text: &str) -> bool {
-    text.contains(['*', '?', '[', '{'])
-}
-
-fn target(path: &str, literal: bool, text: &str) -> Result<Target> {
-    let bad = |error: &dyn fmt::Display| {
-        Error::invalid(format!("the location \"{text}\" is not usable: {error}"))
-    };
-    let relative = path.trim_start_matches('/');
-    if literal || !relative.contains(['*', '?', '[']) {
-        let base = Path::parse(relative.trim_end_matches('/')).map_err(|error| bad(&error))?;
-        return Ok(Target { base, pattern: None, directory: path.ends_with('/') });
-    }
-    // A pattern that ends in a directory means everything below it.
-    let whole = if relative.ends_with('/') { format!("{relative}**/*") } else { relative.into() };
-    let pattern = Pattern::new(&whole).map_err(|error| bad(&error))?;
-    let fixed: Vec<&str> =
-        relative.split('/').take_while(|part| !part.contains(['*', '?', '['])).collect();
-    let base = Path::parse(fixed.join("/")).map_err(|error| bad(&error))?;
-    Ok(Target { base, pattern: Some(pattern), directory: true })
-}
-
-/// Writes `a{b,c}d` out as `abd`, `acd`; braces nest.
-fn expand_alternatives(text: &str, location: &str) -> Result<Vec<String>> {
-    let mut done = Vec::new();
-    let mut open = vec![text.to_string()];
-    while let Some(next) = open.pop() {
-        let Some((start, end)) = innermost_braces(&next) else {
-            done.push(next);
-            continue;
-        };
-        for choice in next[start + 1..end].split(',') {
-            open.push(format!("{}{choice}{}", &next[..start], &next[end + 1..]));
-        }
-        if open.len() + done.len() > MAX_ALTERNATIVES {
-            return Err(Error::invalid(format!(
-                "the location \"{location}\" stands for more than {MAX_ALTERNATIVES} paths"
-            )));
-        }
-    }
-    done.sort();
-    done.dedup();
-    Ok(done)
-}
-
-fn innermost_braces(text: &str) -> Option<(usize, usize)> {
-    let end = text.find('}').filter(|end| text[..*end].contains('{'))?;
-    let start = text[..end].rfind('{')?;
-    Some((start, end))
+/// A file that is really called `a[1].csv` is meant literally.
+fn is_wildcard_file(path: &str) -> bool {
+    path.contains(['*', '?', '[', '{']) && FsPath::new(path).symlink_metadata().is_ok()
 }
 
 #[cfg(test)]
@@ -308,7 +265,9 @@ mod tests {
     }
 
     fn refusal(text: &str) -> String {
-        Location::parse(text, FsPath::new("/home/me")).expect_err("refused").to_string()
+        Location::parse(text, FsPath::new("/home/me"))
+            .expect_err("refused")
+            .to_string()
     }
 
     #[test]
@@ -322,15 +281,23 @@ mod tests {
 
     #[test]
     fn urls_are_decoded_and_printed_back() {
-        for text in ["s3://bucket/a%20b/c%25d/", "gs://b/x/*.parquet", "hdfs://node:8020/t/p=1%252F2",
-            "abfss://container@account.dfs.core.windows.net/x", "file:///tmp/a%20b.csv", "s3://b/"]
-        {
+        for text in [
+            "s3://bucket/a%20b/c%25d/",
+            "gs://b/x/*.parquet",
+            "hdfs://node:8020/t/p=1%252F2",
+            "abfss://container@account.dfs.core.windows.net/x",
+            "file:///tmp/a%20b.csv",
+            "s3://b/",
+        ] {
             let location = parse(text);
             assert_eq!(parse(&location.to_string()), location, "{text}");
         }
         assert_eq!(parse("s3://bucket/a b/%C3%A4").prefix().as_ref(), "a b/ä");
         assert_eq!(parse("s3://bucket").store_url().as_str(), "s3://bucket/");
-        assert_eq!(parse("hdfs://node:8020/t").store_url().as_str(), "hdfs://node:8020/");
+        assert_eq!(
+            parse("hdfs://node:8020/t").store_url().as_str(),
+            "hdfs://node:8020/"
+        );
     }
 
     #[test]
@@ -347,7 +314,11 @@ mod tests {
     #[test]
     fn alternatives_are_an_explicit_list() {
         let location = parse("https://host/data/{a,b{1,2}}.csv");
-        let bases: Vec<_> = location.targets().iter().map(|t| t.base.to_string()).collect();
+        let bases: Vec<_> = location
+            .targets()
+            .iter()
+            .map(|t| t.base.to_string())
+            .collect();
         assert_eq!(bases, ["data/a.csv", "data/b1.csv", "data/b2.csv"]);
         assert_eq!(location.prefix().as_ref(), "data");
     }
@@ -358,6 +329,7 @@ mod tests {
         std::fs::write(dir.path().join("a[1].csv"), "x").expect("write");
         let location = Location::parse("a[1].csv", dir.path()).expect("location");
         assert!(location.targets()[0].pattern.is_none());
+        assert_eq!(parse(&location.to_string()), location);
     }
 
     #[test]

@@ -10,44 +10,68 @@
 //!                        statistics     executors, which check every file against its pin
 //! ```
 
-mod arrow_ipc;
 mod byte_cache;
+mod compression;
+mod containers;
+mod csv_layout;
+mod extension;
 mod file_facts;
 mod file_list;
+mod file_scan;
+mod float_bounds;
+mod footers;
 mod format;
+mod inference;
 mod lines;
 mod listing;
+#[cfg(test)]
+mod listing_tests;
 mod local_walk;
 mod location;
 mod metadata;
+mod named_morsels;
 mod naming;
 mod options;
+mod parquet_diagnosis;
 mod parquet_reader;
+mod parquet_source;
 mod partition;
 mod pinned;
 mod pruning;
+mod remove;
 mod row_source;
 mod sample;
 mod scan_codec;
+#[cfg(test)]
+mod scan_codec_tests;
+#[cfg(test)]
+mod scan_fault_tests;
 mod scan_split;
+#[cfg(test)]
+mod scan_tests;
+#[cfg(test)]
+mod scan_text_tests;
 mod schema;
 mod secret;
 mod statistics;
 mod store_builder;
 mod stores;
 mod table;
-mod table_source;
+mod target;
 pub mod write;
 
+pub use extension::FilesExtension;
 pub use format::Format;
+pub use inference::InferredSchema;
 pub use listing::{FileEntry, FileListing};
-pub use location::Location;
-pub use metadata::{FileMetadata, FileTableSpec, InferredSchema};
+pub use location::{Location, readable};
+pub use metadata::{FileMetadata, FileTableSpec};
 pub use options::FormatOptions;
-pub use pinned::{Pins, collect_pins};
+pub use pinned::{Pin, Pins, collect_pins};
 pub use scan_codec::FileScanCodec;
 pub use scan_split::scale_up_file_scan;
 pub use secret::Secret;
 pub use statistics::{ColumnSummary, TableSummary};
 pub use stores::Stores;
+pub use remove::remove_directory;
 pub use table::FileTable;

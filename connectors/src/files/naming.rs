@@ -12,9 +12,10 @@ pub(super) fn store_error(what: &str, error: object_store::Error) -> Error {
     let (kind, text) = match &error {
         E::NotFound { .. } => (ErrorKind::NotFound, "does not exist"),
         E::PermissionDenied { .. } => (ErrorKind::PermissionDenied, "may not be read"),
-        E::Unauthenticated { .. } => {
-            (ErrorKind::PermissionDenied, "needs credentials; create a secret for it")
-        }
+        E::Unauthenticated { .. } => (
+            ErrorKind::PermissionDenied,
+            "needs credentials; create a secret for it",
+        ),
         _ => (ErrorKind::Unavailable, "cannot be read"),
     };
     let message = format!("{what} {text}");
@@ -44,7 +45,10 @@ pub(super) fn changed(file: &str) -> Error {
 
 /// The error of a file whose content cannot be read; `detail` may name a row group or line.
 pub(super) fn damaged(file: &str, format: &str, detail: &str, error: DataFusionError) -> Error {
-    Error::data(format!("file \"{file}\" cannot be read as {format}{detail}")).with_source(error)
+    Error::data(format!(
+        "file \"{file}\" cannot be read as {format}{detail}"
+    ))
+    .with_source(error)
 }
 
 /// Our own error inside a foreign one, if there is one.
@@ -76,9 +80,7 @@ pub(super) fn own_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a E
 /// Whether an error tells of a file's content rather than of the query or of memory.
 pub(super) fn concerns_content(error: &DataFusionError) -> bool {
     match error {
-        DataFusionError::ParquetError(_)
-        | DataFusionError::AvroError(_)
-        | DataFusionError::IoError(_) => true,
+        DataFusionError::ParquetError(_) | DataFusionError::IoError(_) => true,
         DataFusionError::ArrowError(error, _) => matches!(
             error.as_ref(),
             ArrowError::ParquetError(_)

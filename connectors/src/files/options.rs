@@ -1,12 +1,12 @@
 //! The options of a file table: `OPTIONS (header 'false', delimiter ';')`.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 use datafusion::common::config::ParquetOptions;
 use datafusion::common::parsers::CompressionTypeVariant;
 use waterbuck_engine::{Error, Result};
 
+use super::compression::parse_compression;
 use super::format::Format;
 
 /// How many records of a text file tell its column types.
@@ -28,6 +28,8 @@ pub struct FormatOptions {
     pub coerce_int96: Option<String>,
     /// Bytes to read from a Parquet file's end at once.
     pub metadata_size_hint: Option<usize>,
+    /// The options as they were given.
+    pub(super) given: BTreeMap<String, String>,
 }
 
 /// How delimited text is read.
@@ -75,27 +77,60 @@ impl Default for FormatOptions {
             binary_as_string: false,
             coerce_int96: None,
             metadata_size_hint: None,
+            given: BTreeMap::new(),
         }
     }
 }
 
 /// Options that belong into a secret, whatever the format.
 const CREDENTIALS: [&str; 24] = [
-    "access_key", "access_key_id", "account_key", "application_credentials", "bearer_token",
-    "client_id", "client_secret", "connection_string", "credentials", "key", "key_id", "password",
-    "passwd", "pwd", "sas", "sas_key", "sas_token", "secret", "secret_access_key", "secret_key",
-    "service_account", "service_account_key", "session_token", "token",
+    "access_key",
+    "access_key_id",
+    "account_key",
+    "application_credentials",
+    "bearer_token",
+    "client_id",
+    "client_secret",
+    "connection_string",
+    "credentials",
+    "key",
+    "key_id",
+    "password",
+    "passwd",
+    "pwd",
+    "sas",
+    "sas_key",
+    "sas_token",
+    "secret",
+    "secret_access_key",
+    "secret_key",
+    "service_account",
+    "service_account_key",
+    "session_token",
+    "token",
 ];
 
 const COMMON: [&str; 1] = ["file_extension"];
 const TEXT: [&str; 2] = ["compression", "schema_infer_max_rec"];
 const CSV: [&str; 9] = [
-    "header", "delimiter", "quote", "escape", "comment", "terminator", "null",
-    "newlines_in_values", "truncated_rows",
+    "header",
+    "delimiter",
+    "quote",
+    "escape",
+    "comment",
+    "terminator",
+    "null",
+    "newlines_in_values",
+    "truncated_rows",
 ];
 const PARQUET: [&str; 7] = [
-    "compression", "compression_level", "row_group_rows", "target_file_bytes", "binary_as_string",
-    "coerce_int96", "metadata_size_hint",
+    "compression",
+    "compression_level",
+    "row_group_rows",
+    "target_file_bytes",
+    "binary_as_string",
+    "coerce_int96",
+    "metadata_size_hint",
 ];
 const ARROW: [&str; 1] = ["compression"];
 const AVRO: [&str; 1] = ["compression"];
@@ -131,7 +166,10 @@ impl FormatOptions {
     /// # Errors
     /// `InvalidQuery` for credentials, an unknown option (with the nearest name) or a bad value.
     pub fn parse(format: Format, options: &BTreeMap<String, String>) -> Result<Self> {
-        let mut parsed = Self::default();
+        let mut parsed = Self {
+            given: options.clone(),
+            ..Self::default()
+        };
         for (given, value) in options {
             let lower = given.trim().to_ascii_lowercase();
             let name = canonical(lower.strip_prefix("format.").unwrap_or(&lower));
@@ -147,7 +185,12 @@ impl FormatOptions {
     fn set(&mut self, format: Format, name: &str, value: &str) -> Result<()> {
         let csv = &mut self.csv;
         match name {
-            "compression" if format.is_text() => self.compression = Some(compression(value)?),
+            "compression" if format.is_text() => {
+                self.compression = Some(
+                    parse_compression(value)
+                        .ok_or_else(|| bad_value(name, value, "gzip, zstd, bzip2, xz or none"))?,
+                )
+            }
             "file_extension" => self.extension = Some(value.trim_start_matches('.').to_string()),
             "schema_infer_max_rec" => self.inference_records = number(name, value)?,
             "header" => csv.header = flag(name, value)?,
@@ -189,10 +232,20 @@ impl FormatOptions {
 }
 
 fn refuse_credentials(given: &str, name: &str) -> Result<()> {
-    let bare = ["aws_", "azure_storage_", "azure_", "google_", "gcs_", "s3_", "aws.", "s3.", "gcp."]
-        .iter()
-        .find_map(|prefix| name.strip_prefix(prefix))
-        .unwrap_or(name);
+    let bare = [
+        "aws_",
+        "azure_storage_",
+        "azure_",
+        "google_",
+        "gcs_",
+        "s3_",
+        "aws.",
+        "s3.",
+        "gcp.",
+    ]
+    .iter()
+    .find_map(|prefix| name.strip_prefix(prefix))
+    .unwrap_or(name);
     if CREDENTIALS.contains(&bare) {
         return Err(Error::invalid(format!(
             "the option \"{given}\" looks like a credential, and options are printed back; use \
@@ -208,14 +261,13 @@ fn unknown(format: Format, given: &str, name: &str) -> Error {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("known are {}", names.join(", ")),
     };
-    Error::invalid(format!("{format} tables have no option \"{given}\"; {hint}"))
+    Error::invalid(format!(
+        "{format} tables have no option \"{given}\"; {hint}"
+    ))
 }
 
 /// The known name a misspelt one most likely means.
-pub(super) fn nearest<'a>(
-    name: &str,
-    known: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len().min(name.len()) / 3)
@@ -224,7 +276,9 @@ pub(super) fn nearest<'a>(
 }
 
 fn bad_value(name: &str, value: &str, expected: &str) -> Error {
-    Error::invalid(format!("the option \"{name}\" is {expected}, not \"{value}\""))
+    Error::invalid(format!(
+        "the option \"{name}\" is {expected}, not \"{value}\""
+    ))
 }
 
 fn flag(name: &str, value: &str) -> Result<bool> {
@@ -236,7 +290,10 @@ fn flag(name: &str, value: &str) -> Result<bool> {
 }
 
 fn number(name: &str, value: &str) -> Result<usize> {
-    value.trim().parse().map_err(|_| bad_value(name, value, "a whole number"))
+    value
+        .trim()
+        .parse()
+        .map_err(|_| bad_value(name, value, "a whole number"))
 }
 
 fn byte(name: &str, value: &str) -> Result<u8> {
@@ -250,21 +307,11 @@ fn byte(name: &str, value: &str) -> Result<u8> {
     }
 }
 
-fn compression(value: &str) -> Result<CompressionTypeVariant> {
-    match value.trim().to_ascii_lowercase().as_str() {
-        "none" | "" => Ok(CompressionTypeVariant::UNCOMPRESSED),
-        "gz" => Ok(CompressionTypeVariant::GZIP),
-        "bz2" => Ok(CompressionTypeVariant::BZIP2),
-        "zst" => Ok(CompressionTypeVariant::ZSTD),
-        name => CompressionTypeVariant::from_str(name).map_err(|_| {
-            bad_value("compression", value, "gzip, zstd, bzip2, xz or none")
-        }),
-    }
-}
-
 /// The compression a text file's name tells.
 pub(super) fn compression_of_path(path: &str) -> CompressionTypeVariant {
-    let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    let extension = path
+        .rsplit_once('.')
+        .map(|(_, extension)| extension.to_ascii_lowercase());
     match extension.as_deref() {
         Some("gz" | "gzip") => CompressionTypeVariant::GZIP,
         Some("zst" | "zstd") => CompressionTypeVariant::ZSTD,
@@ -279,20 +326,30 @@ mod tests {
     use super::*;
 
     fn parse(format: Format, options: &[(&str, &str)]) -> Result<FormatOptions> {
-        let options = options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let options = options
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect();
         FormatOptions::parse(format, &options)
     }
 
     fn refusal(format: Format, name: &str, value: &str) -> String {
-        parse(format, &[(name, value)]).expect_err("refused").to_string()
+        parse(format, &[(name, value)])
+            .expect_err("refused")
+            .to_string()
     }
 
     #[test]
     fn csv_options_are_read() {
         let options = parse(
             Format::Csv,
-            &[("format.has_header", "FALSE"), ("sep", "\\t"), ("nullstr", "NA"), ("quote", "'"),
-                ("compression", "gz")],
+            &[
+                ("format.has_header", "FALSE"),
+                ("sep", "\\t"),
+                ("nullstr", "NA"),
+                ("quote", "'"),
+                ("compression", "gz"),
+            ],
         )
         .expect("options");
         assert!(!options.csv.header);
@@ -304,16 +361,28 @@ mod tests {
     #[test]
     fn unknown_options_name_the_nearest() {
         let error = refusal(Format::Csv, "delimeter", ";");
-        assert_eq!(error, "CSV tables have no option \"delimeter\"; did you mean \"delimiter\"?");
+        assert_eq!(
+            error,
+            "CSV tables have no option \"delimeter\"; did you mean \"delimiter\"?"
+        );
         assert!(refusal(Format::Parquet, "quote", "'").contains("PARQUET tables have no option"));
     }
 
     #[test]
     fn credentials_are_sent_to_secrets() {
-        for name in ["access_key_id", "AWS_SECRET_ACCESS_KEY", "password", "token", "sas",
-            "azure_storage_account_key", "aws.secret_access_key"]
-        {
-            assert!(refusal(Format::Parquet, name, "x").contains("use CREATE SECRET"), "{name}");
+        for name in [
+            "access_key_id",
+            "AWS_SECRET_ACCESS_KEY",
+            "password",
+            "token",
+            "sas",
+            "azure_storage_account_key",
+            "aws.secret_access_key",
+        ] {
+            assert!(
+                refusal(Format::Parquet, name, "x").contains("use CREATE SECRET"),
+                "{name}"
+            );
         }
     }
 

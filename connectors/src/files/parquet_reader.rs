@@ -4,7 +4,7 @@
 //! hold the store as well: equal paths in two buckets must not share a footer.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use datafusion::common::DataFusionError;
@@ -24,6 +24,9 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use url::Url;
 
+use super::float_bounds::without_upper_float_bounds;
+use super::pinned::PinnedFile;
+
 /// A store, its name and the footers known of it.
 #[derive(Clone)]
 pub(super) struct FooterSource {
@@ -36,7 +39,9 @@ pub(super) struct FooterSource {
 
 impl std::fmt::Debug for FooterSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FooterSource").field("url", &self.url.as_str()).finish_non_exhaustive()
+        f.debug_struct("FooterSource")
+            .field("url", &self.url.as_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,6 +70,7 @@ impl FooterSource {
                     .await?
             }
         };
+        let footer = without_upper_float_bounds(footer)?;
         if let (Some(cache), Some(key)) = (&self.cache, key) {
             let cached = Arc::new(CachedParquetMetaData::new(Arc::clone(&footer)));
             cache.put(&key, CachedFileMetadataEntry::new(meta.clone(), cached));
@@ -109,14 +115,37 @@ fn valid(entry: &CachedFileMetadataEntry, meta: &ObjectMeta) -> Option<Arc<Parqu
     if !same_etag || !entry.is_valid_for(meta) {
         return None;
     }
-    let cached = entry.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()?;
+    let cached = entry
+        .file_metadata
+        .as_any()
+        .downcast_ref::<CachedParquetMetaData>()?;
     Some(Arc::clone(cached.parquet_metadata()))
 }
 
-/// Makes the readers of one scan.
-#[derive(Debug)]
+/// Makes the readers of one partition of a scan.
+///
+/// All of them count into one set of metrics: a set per file would outgrow the data of many small
+/// files.
 pub(super) struct PinnedReaderFactory {
-    pub(super) source: FooterSource,
+    source: FooterSource,
+    metrics: OnceLock<ParquetFileMetrics>,
+}
+
+impl PinnedReaderFactory {
+    pub(super) fn new(source: FooterSource) -> Self {
+        Self {
+            source,
+            metrics: OnceLock::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for PinnedReaderFactory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PinnedReaderFactory")
+            .field("source", &self.source)
+            .finish()
+    }
 }
 
 impl ParquetFileReaderFactory for PinnedReaderFactory {
@@ -127,25 +156,60 @@ impl ParquetFileReaderFactory for PinnedReaderFactory {
         metadata_size_hint: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> datafusion::common::Result<Box<dyn AsyncFileReader + Send>> {
-        let location = file.object_meta.location.as_ref();
-        let metrics = ParquetFileMetrics::new(partition_index, location, metrics);
+        let shared = self.metrics.get_or_init(|| {
+            ParquetFileMetrics::new(partition_index, "all files of the partition", metrics)
+        });
         let mut source = self.source.clone();
+        source.store = PinnedFile::new(&source.store, &source.url, &file.object_meta);
         source.size_hint = metadata_size_hint.or(source.size_hint);
-        Ok(Box::new(PinnedReader { source, meta: file.object_meta, metrics }))
+        Ok(Box::new(PinnedReader {
+            source,
+            meta: file.object_meta,
+            metrics: shared.clone(),
+            read: 0,
+        }))
     }
 }
 
-struct PinnedReader {
+/// Reads one file.
+pub(super) struct PinnedReader {
     source: FooterSource,
     meta: ObjectMeta,
     metrics: ParquetFileMetrics,
+    /// Bytes read so far.
+    read: usize,
+}
+
+impl PinnedReader {
+    /// A reader outside any scan, whose metrics nobody sees.
+    pub(super) fn unmeasured(source: FooterSource, meta: ObjectMeta) -> Self {
+        let metrics = ExecutionPlanMetricsSet::new();
+        let metrics = ParquetFileMetrics::new(0, meta.location.as_ref(), &metrics);
+        Self {
+            source,
+            meta,
+            metrics,
+            read: 0,
+        }
+    }
+}
+
+impl PinnedReader {
+    fn count(&mut self, bytes: u64) {
+        self.metrics.bytes_scanned.add(bytes as usize);
+        self.read += bytes as usize;
+    }
 }
 
 impl AsyncFileReader for PinnedReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
-        self.metrics.bytes_scanned.add((range.end - range.start) as usize);
+        self.count(range.end - range.start);
         async move {
-            let read = self.source.store.get_range(&self.meta.location, range).await;
+            let read = self
+                .source
+                .store
+                .get_range(&self.meta.location, range)
+                .await;
             read.map_err(|error| ParquetError::External(Box::new(error)))
         }
         .boxed()
@@ -156,9 +220,13 @@ impl AsyncFileReader for PinnedReader {
         ranges: Vec<Range<u64>>,
     ) -> BoxFuture<'_, ParquetResult<Vec<Bytes>>> {
         let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
-        self.metrics.bytes_scanned.add(bytes as usize);
+        self.count(bytes);
         async move {
-            let read = self.source.store.get_ranges(&self.meta.location, &ranges).await;
+            let read = self
+                .source
+                .store
+                .get_ranges(&self.meta.location, &ranges)
+                .await;
             read.map_err(|error| ParquetError::External(Box::new(error)))
         }
         .boxed()
@@ -168,7 +236,10 @@ impl AsyncFileReader for PinnedReader {
         &'a mut self,
         options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, ParquetResult<Arc<ParquetMetaData>>> {
-        let policy = options.map_or(PageIndexPolicy::Skip, ArrowReaderOptions::column_index_policy);
+        let policy = options.map_or(
+            PageIndexPolicy::Skip,
+            ArrowReaderOptions::column_index_policy,
+        );
         async move {
             let footer = self.source.fetch(&self.meta, policy).await;
             footer.map_err(|error| ParquetError::External(Box::new(error)))
@@ -180,7 +251,7 @@ impl AsyncFileReader for PinnedReader {
 impl Drop for PinnedReader {
     fn drop(&mut self) {
         let ratio = &self.metrics.scan_efficiency_ratio;
-        ratio.add_part(self.metrics.bytes_scanned.value());
-        ratio.set_total(self.meta.size as usize);
+        ratio.add_part(self.read);
+        ratio.add_total(self.meta.size as usize);
     }
 }

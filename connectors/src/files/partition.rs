@@ -35,7 +35,9 @@ pub(super) fn engine_type(data_type: &DataType) -> DataType {
 
 /// The `key=value` directories of a path below the table's location; the file name is not one.
 pub(super) fn directories(relative: &str) -> Vec<PartitionDirectory> {
-    let Some((directory, _)) = relative.rsplit_once('/') else { return Vec::new() };
+    let Some((directory, _)) = relative.rsplit_once('/') else {
+        return Vec::new();
+    };
     directory
         .split('/')
         .filter_map(|part| part.split_once('='))
@@ -46,8 +48,25 @@ pub(super) fn directories(relative: &str) -> Vec<PartitionDirectory> {
         .collect()
 }
 
+/// Whether a path goes through a directory `name=…`.
+pub(super) fn is_below_key(path: &str, name: &str) -> bool {
+    directories(path)
+        .iter()
+        .any(|directory| directory.key == name)
+}
+
+/// The error of a column that is not in a file but in the name of its directory.
+pub(super) fn undeclared(file: &str, name: &str) -> Error {
+    Error::data(format!(
+        "file \"{file}\" has no column \"{name}\" but lies in a directory \"{name}=…\"; declare \
+         the table as PARTITIONED BY (\"{name}\")"
+    ))
+}
+
 fn decode(text: &str) -> String {
-    percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_string(), |t| t.into_owned())
+    percent_decode_str(text)
+        .decode_utf8()
+        .map_or_else(|_| text.to_string(), |t| t.into_owned())
 }
 
 /// The values of the partition columns for a file.
@@ -69,7 +88,11 @@ pub(super) fn values(
             let directory = found
                 .iter()
                 .find(|d| d.key == column.name)
-                .or_else(|| found.iter().find(|d| d.key.eq_ignore_ascii_case(&column.name)))
+                .or_else(|| {
+                    found
+                        .iter()
+                        .find(|d| d.key.eq_ignore_ascii_case(&column.name))
+                })
                 .ok_or_else(|| missing_key(file, &column.name))?;
             value(directory, file, column)
         })
@@ -83,7 +106,11 @@ fn missing_key(file: &str, name: &str) -> Error {
     ))
 }
 
-fn value(directory: &PartitionDirectory, file: &str, column: &PartitionColumn) -> Result<ScalarValue> {
+fn value(
+    directory: &PartitionDirectory,
+    file: &str,
+    column: &PartitionColumn,
+) -> Result<ScalarValue> {
     let data_type = engine_type(&column.data_type);
     let Some(text) = &directory.value else {
         return ScalarValue::try_from(&data_type).map_err(|error| {
@@ -151,7 +178,10 @@ pub(super) fn discover<'a>(
     Ok(names
         .into_iter()
         .zip(seen)
-        .map(|(name, values)| PartitionColumn { name, data_type: type_of(&values) })
+        .map(|(name, values)| PartitionColumn {
+            name,
+            data_type: type_of(&values),
+        })
         .collect())
 }
 
@@ -180,7 +210,10 @@ mod tests {
     use super::*;
 
     fn column(name: &str, data_type: DataType) -> PartitionColumn {
-        PartitionColumn { name: name.into(), data_type }
+        PartitionColumn {
+            name: name.into(),
+            data_type,
+        }
     }
 
     fn discovered(files: &[&str]) -> Result<Vec<PartitionColumn>> {
@@ -189,16 +222,26 @@ mod tests {
 
     #[test]
     fn values_are_typed_and_decoded() {
-        let columns = [column("year", DataType::Int32), column("city", DataType::Utf8)];
-        let found = values("year=2024/city=S%C3%A3o%20Paulo%2FBR/x.parquet", "/t", &columns)
-            .expect("values");
+        let columns = [
+            column("year", DataType::Int32),
+            column("city", DataType::Utf8),
+        ];
+        let found = values(
+            "year=2024/city=S%C3%A3o%20Paulo%2FBR/x.parquet",
+            "/t",
+            &columns,
+        )
+        .expect("values");
         assert_eq!(found[0], ScalarValue::Int32(Some(2024)));
         assert_eq!(found[1], ScalarValue::Utf8View(Some("São Paulo/BR".into())));
     }
 
     #[test]
     fn the_default_partition_is_null() {
-        let columns = [column("day", DataType::Date32), column("city", DataType::Utf8)];
+        let columns = [
+            column("day", DataType::Date32),
+            column("city", DataType::Utf8),
+        ];
         let path = format!("day={NULL_PARTITION}/city={NULL_PARTITION}/x.csv");
         let found = values(&path, "/t", &columns).expect("values");
         assert!(found.iter().all(ScalarValue::is_null));
@@ -208,8 +251,12 @@ mod tests {
     #[test]
     fn a_bad_value_names_the_directory() {
         let file = "/data/t/year=abc/x.parquet";
-        let error = values("year=abc/x.parquet", file, &[column("year", DataType::Int64)])
-            .expect_err("bad");
+        let error = values(
+            "year=abc/x.parquet",
+            file,
+            &[column("year", DataType::Int64)],
+        )
+        .expect_err("bad");
         assert_eq!(
             error.to_string(),
             "directory \"/data/t/year=abc\" holds \"abc\" for the partition column \"year\", which \
@@ -220,7 +267,11 @@ mod tests {
 
     #[test]
     fn types_are_discovered() {
-        let files = ["y=1/d=2024-01-02/c=x/f", "y=02/d=2024-02-30/c=7/f", "y=-3/d=2024-01-01/c=8/f"];
+        let files = [
+            "y=1/d=2024-01-02/c=x/f",
+            "y=02/d=2024-02-30/c=7/f",
+            "y=-3/d=2024-01-01/c=8/f",
+        ];
         let found = discovered(&files).expect("columns");
         let types: Vec<_> = found.iter().map(|c| c.data_type.clone()).collect();
         assert_eq!(types, [DataType::Int64, DataType::Utf8, DataType::Utf8]);
@@ -231,7 +282,12 @@ mod tests {
 
     #[test]
     fn files_that_disagree_are_named() {
-        let error = discovered(&["y=1/f", "m=2/f"]).expect_err("disagree").to_string();
-        assert!(error.contains("\"/t/y=1/f\" has the keys (y), \"/t/m=2/f\" has (m)"), "{error}");
+        let error = discovered(&["y=1/f", "m=2/f"])
+            .expect_err("disagree")
+            .to_string();
+        assert!(
+            error.contains("\"/t/y=1/f\" has the keys (y), \"/t/m=2/f\" has (m)"),
+            "{error}"
+        );
     }
 }

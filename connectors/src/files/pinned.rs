@@ -15,10 +15,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion_distributed::DistributedLeafExec;
 use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
@@ -49,28 +49,33 @@ pub type Pins = BTreeMap<(String, Path), Pin>;
 /// Every file that the scans of a plan read: the file part of the query's snapshot.
 pub fn collect_pins(plan: &Arc<dyn ExecutionPlan>) -> Pins {
     let mut pins = Pins::new();
-    let walked = plan.apply(|node| {
-        let scan = node
-            .downcast_ref::<DataSourceExec>()
-            .and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>());
-        if let Some(config) = scan {
-            let store = config.object_store_url.as_str();
-            for file in config.file_groups.iter().flat_map(|group| group.files()) {
-                let meta = &file.object_meta;
-                pins.insert(
-                    (store.to_string(), meta.location.clone()),
-                    Pin {
-                        size: meta.size,
-                        last_modified: meta.last_modified,
-                        e_tag: meta.e_tag.clone(),
-                    },
-                );
-            }
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    debug_assert!(walked.is_ok(), "collecting pins cannot fail");
+    add_pins(plan, &mut pins);
     pins
+}
+
+fn add_pins(plan: &Arc<dyn ExecutionPlan>, pins: &mut Pins) {
+    // A leaf that was split over tasks hides the scan it was made from.
+    if let Some(leaf) = plan.downcast_ref::<DistributedLeafExec>() {
+        add_pins(leaf.original(), pins);
+    }
+    let scan = plan
+        .downcast_ref::<DataSourceExec>()
+        .and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>());
+    if let Some(config) = scan {
+        let store = config.object_store_url.as_str();
+        for file in config.file_groups.iter().flat_map(|group| group.files()) {
+            let meta = &file.object_meta;
+            let pin = Pin {
+                size: meta.size,
+                last_modified: meta.last_modified,
+                e_tag: meta.e_tag.clone(),
+            };
+            pins.insert((store.to_string(), meta.location.clone()), pin);
+        }
+    }
+    for child in plan.children() {
+        add_pins(child, pins);
+    }
 }
 
 /// A store through which one file is read, and only as it was listed.
@@ -83,7 +88,11 @@ pub(super) struct PinnedFile {
 
 impl PinnedFile {
     pub(super) fn new(store: &Arc<dyn ObjectStore>, url: &Url, pin: &ObjectMeta) -> Arc<Self> {
-        Arc::new(Self { store: Arc::clone(store), url: url.clone(), pin: pin.clone() })
+        Arc::new(Self {
+            store: Arc::clone(store),
+            url: url.clone(),
+            pin: pin.clone(),
+        })
     }
 
     /// Compares the file on the local disk once more, for readers that held it open for long.
@@ -109,13 +118,22 @@ impl PinnedFile {
     }
 
     fn check(&self, meta: &ObjectMeta) -> object_store::Result<()> {
-        if is_same(&self.pin, meta) { Ok(()) } else { Err(self.changed()) }
+        if is_same(&self.pin, meta) {
+            Ok(())
+        } else {
+            Err(self.changed())
+        }
+    }
+
+    /// The file's name for messages.
+    pub(super) fn name(&self) -> String {
+        readable(&self.url, &self.pin.location)
     }
 
     fn changed(&self) -> object_store::Error {
         object_store::Error::Generic {
             store: "pinned",
-            source: Box::new(changed(&readable(&self.url, &self.pin.location))),
+            source: Box::new(changed(&self.name())),
         }
     }
 
@@ -141,7 +159,10 @@ impl PinnedFile {
         let done = done.map_err(|error| object_store::Error::JoinError { source: error })?;
         let generic = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => self.changed(),
-            _ => object_store::Error::Generic { store: "local", source: Box::new(error) },
+            _ => object_store::Error::Generic {
+                store: "local",
+                source: Box::new(error),
+            },
         };
         let (parts, meta) = done.map_err(generic)?;
         if !self.is_same_on_disk(&meta) {
@@ -183,19 +204,28 @@ fn bare_etag(e_tag: &str) -> &str {
 
 impl std::fmt::Display for PinnedFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "PinnedFile({})", readable(&self.url, &self.pin.location))
+        write!(f, "PinnedFile({})", self.name())
     }
 }
 
 #[async_trait]
 impl ObjectStore for PinnedFile {
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
-        let result =
-            self.store.get_opts(location, options).await.map_err(|error| self.gone(error))?;
+    async fn get_opts(
+        &self,
+        location: &Path,
+        options: GetOptions,
+    ) -> object_store::Result<GetResult> {
+        let result = self
+            .store
+            .get_opts(location, options)
+            .await
+            .map_err(|error| self.gone(error))?;
         if *location == self.pin.location {
             match &result.payload {
                 object_store::GetResultPayload::File(file, _) => {
-                    let same = file.metadata().is_ok_and(|meta| self.is_same_on_disk(&meta));
+                    let same = file
+                        .metadata()
+                        .is_ok_and(|meta| self.is_same_on_disk(&meta));
                     if !same {
                         return Err(self.changed());
                     }
@@ -270,8 +300,8 @@ impl ObjectStore for PinnedFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use object_store::memory::InMemory;
     use object_store::ObjectStoreExt;
+    use object_store::memory::InMemory;
 
     async fn pinned(store: Arc<dyn ObjectStore>, url: &str, path: &Path) -> Arc<PinnedFile> {
         let pin = store.head(path).await.expect("head");
@@ -292,14 +322,22 @@ mod tests {
         pinned.get(&path).await.expect("unchanged");
 
         std::fs::write(&file, "HELLO!").expect("write");
-        let error = pinned.get_ranges(&path, &ranges).await.expect_err("changed").to_string();
+        let error = pinned
+            .get_ranges(&path, &ranges)
+            .await
+            .expect_err("changed")
+            .to_string();
         let expected = format!("file \"{}\" was changed or removed", file.display());
         assert!(error.contains(&expected), "{error}");
         pinned.get(&path).await.expect_err("changed");
         pinned.verify().expect_err("changed");
 
         std::fs::remove_file(&file).expect("remove");
-        let error = pinned.get_ranges(&path, &ranges).await.expect_err("gone").to_string();
+        let error = pinned
+            .get_ranges(&path, &ranges)
+            .await
+            .expect_err("gone")
+            .to_string();
         assert!(error.contains(&expected), "{error}");
     }
 
@@ -311,8 +349,15 @@ mod tests {
         let pinned = pinned(Arc::clone(&store) as _, "s3://bucket/", &path).await;
         assert_eq!(pinned.get_range(&path, 0..3).await.expect("read"), "one");
         store.put(&path, "two".into()).await.expect("put");
-        let error = pinned.get_range(&path, 0..3).await.expect_err("changed").to_string();
-        assert!(error.contains("file \"s3://bucket/a/b\" was changed"), "{error}");
+        let error = pinned
+            .get_range(&path, 0..3)
+            .await
+            .expect_err("changed")
+            .to_string();
+        assert!(
+            error.contains("file \"s3://bucket/a/b\" was changed"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -324,8 +369,14 @@ mod tests {
             e_tag: e_tag.map(Into::into),
             version: None,
         };
-        assert!(is_same(&meta(1_500_000_000, None), &meta(1_000_000_000, None)));
-        assert!(!is_same(&meta(1_500_000_000, None), &meta(1_600_000_000, None)));
+        assert!(is_same(
+            &meta(1_500_000_000, None),
+            &meta(1_000_000_000, None)
+        ));
+        assert!(!is_same(
+            &meta(1_500_000_000, None),
+            &meta(1_600_000_000, None)
+        ));
         assert!(is_same(&meta(1, Some("\"a\"")), &meta(2, Some("a"))));
         assert!(!is_same(&meta(1, Some("a")), &meta(1, Some("b"))));
     }

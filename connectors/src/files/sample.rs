@@ -4,24 +4,28 @@ use std::io::{BufReader, Cursor};
 use std::sync::Arc;
 
 use arrow_ipc::convert::fb_to_schema;
+use arrow_ipc::reader::read_footer_length;
 use bytes::{Bytes, BytesMut};
 use datafusion::arrow::csv::reader::Format as CsvSampler;
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::json::reader::infer_json_schema;
 use datafusion::arrow_avro::reader::ReaderBuilder as AvroReaderBuilder;
 use datafusion::common::DataFusionError;
-use datafusion::common::parsers::CompressionTypeVariant;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use futures::{StreamExt, TryStreamExt};
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
 use regex::Regex;
 
+use super::compression::compression;
 use super::format::Format;
-use super::options::{CsvReadOptions, FormatOptions, compression_of_path};
+use super::options::{CsvReadOptions, FormatOptions};
 
 /// Text is sampled up to this many bytes, however long its lines are.
 const MAX_TEXT_SAMPLE: usize = 16 << 20;
+
+/// Some programs begin a text file with this; it is no part of the text.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Binary headers are looked for in this many bytes before the whole file is read.
 const HEADER_BYTES: u64 = 256 << 10;
@@ -46,15 +50,10 @@ pub(super) async fn columns(
             Err(_) => avro(store.get(&meta.location).await?.bytes().await?),
         },
         Format::Arrow => arrow(store, meta).await,
-        Format::Parquet => {
-            Err(DataFusionError::Internal("Parquet columns are read from footers".into()))
-        }
+        Format::Parquet => Err(DataFusionError::Internal(
+            "Parquet columns are read from footers".into(),
+        )),
     }
-}
-
-/// The compression of a text file: as the table says, else as the name says.
-pub(super) fn compression(meta: &ObjectMeta, options: &FormatOptions) -> CompressionTypeVariant {
-    options.compression.unwrap_or_else(|| compression_of_path(meta.location.as_ref()))
 }
 
 /// The pattern of texts that stand for NULL.
@@ -79,10 +78,18 @@ async fn text(
         lines += chunk.iter().filter(|byte| **byte == terminator).count();
         bytes.extend_from_slice(&chunk);
         if lines > options.inference_records + 1 || bytes.len() > MAX_TEXT_SAMPLE {
-            return Ok(Sample { bytes: bytes.freeze(), whole: false, terminator });
+            return Ok(Sample {
+                bytes: bytes.freeze(),
+                whole: false,
+                terminator,
+            });
         }
     }
-    Ok(Sample { bytes: bytes.freeze(), whole: true, terminator })
+    Ok(Sample {
+        bytes: bytes.freeze(),
+        whole: true,
+        terminator,
+    })
 }
 
 struct Sample {
@@ -92,13 +99,17 @@ struct Sample {
 }
 
 impl Sample {
-    /// The sample without a last line that may be cut off.
+    /// The sample without a byte order mark and without a last line that may be cut off.
     fn lines(&self) -> &[u8] {
+        let bytes = self
+            .bytes
+            .strip_prefix(BYTE_ORDER_MARK)
+            .unwrap_or(&self.bytes);
         if self.whole {
-            return &self.bytes;
+            return bytes;
         }
-        let end = self.bytes.iter().rposition(|byte| *byte == self.terminator);
-        &self.bytes[..end.map_or(self.bytes.len(), |end| end + 1)]
+        let end = bytes.iter().rposition(|byte| *byte == self.terminator);
+        &bytes[..end.map_or(bytes.len(), |end| end + 1)]
     }
 }
 
@@ -129,7 +140,11 @@ fn csv(sample: &Sample, options: &FormatOptions) -> Result<Schema> {
     let records = Some(options.inference_records);
     let (schema, _) = sampler.infer_schema(Cursor::new(sample.lines()), records)?;
     let mut seen = std::collections::HashSet::new();
-    if let Some(twice) = schema.fields().iter().find(|field| !seen.insert(field.name())) {
+    if let Some(twice) = schema
+        .fields()
+        .iter()
+        .find(|field| !seen.insert(field.name()))
+    {
         return Err(DataFusionError::from(ArrowError::CsvError(format!(
             "the header names the column \"{}\" twice",
             twice.name()
@@ -147,7 +162,11 @@ fn json(sample: &Sample, options: &FormatOptions) -> Result<Schema> {
 async fn start(store: &Arc<dyn ObjectStore>, meta: &ObjectMeta) -> Result<Bytes> {
     let range = Some(GetRange::Bounded(0..HEADER_BYTES.min(meta.size)));
     let options = GetOptions::new().with_range(range);
-    Ok(store.get_opts(&meta.location, options).await?.bytes().await?)
+    Ok(store
+        .get_opts(&meta.location, options)
+        .await?
+        .bytes()
+        .await?)
 }
 
 fn avro(bytes: Bytes) -> Result<Schema> {
@@ -166,26 +185,13 @@ pub(super) fn is_arrow_file(start: &[u8]) -> bool {
     start.starts_with(b"ARROW1")
 }
 
-/// Both kinds of IPC begin with the schema, the file behind its magic number.
+/// A file tells its schema at its end, a stream at its start.
 async fn arrow(store: &Arc<dyn ObjectStore>, meta: &ObjectMeta) -> Result<Schema> {
     let bytes = start(store, meta).await?;
-    let mut at = if is_arrow_file(&bytes) { 8 } else { 0 };
-    let word = |at: usize| bytes.get(at..at + 4).and_then(|b| <[u8; 4]>::try_from(b).ok());
-    if word(at) == Some([0xff; 4]) {
-        at += 4;
-    }
-    let damaged = || DataFusionError::from(ArrowError::IpcError("no schema at its start".into()));
-    let length = word(at).map(u32::from_le_bytes).ok_or_else(damaged)? as usize;
-    let end = (at + 4).checked_add(length).ok_or_else(damaged)?;
-    let bytes = match end <= bytes.len() {
-        true => bytes,
-        false if end as u64 <= meta.size => {
-            store.get_range(&meta.location, 0..end as u64).await?
-        }
-        false => return Err(damaged()),
+    let schema = match is_arrow_file(&bytes) {
+        true => arrow_file_schema(store, meta).await?,
+        false => arrow_stream_schema(store, meta, bytes).await?,
     };
-    let message = arrow_ipc::root_as_message(&bytes[at + 4..end]).map_err(|_| damaged())?;
-    let schema = fb_to_schema(message.header_as_schema().ok_or_else(damaged)?);
     let fields: Vec<Field> = schema
         .fields()
         .iter()
@@ -194,11 +200,41 @@ async fn arrow(store: &Arc<dyn ObjectStore>, meta: &ObjectMeta) -> Result<Schema
     Ok(Schema::new(fields))
 }
 
-/// A column of which the sample holds no value may turn out to hold anything.
-pub(super) fn without_null_types(schema: Schema) -> Schema {
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Null => Arc::new(Field::new(field.name(), DataType::Utf8, true)),
-        _ => Arc::clone(field),
-    });
-    Schema::new(fields.collect::<Vec<_>>())
+fn no_schema() -> DataFusionError {
+    ArrowError::IpcError("it holds no schema where one belongs".into()).into()
+}
+
+async fn arrow_file_schema(store: &Arc<dyn ObjectStore>, meta: &ObjectMeta) -> Result<Schema> {
+    let tail = meta.size.checked_sub(10).ok_or_else(no_schema)?;
+    let trailer = store.get_range(&meta.location, tail..meta.size).await?;
+    let trailer = <[u8; 10]>::try_from(trailer.as_ref()).map_err(|_| no_schema())?;
+    let length = read_footer_length(trailer)? as u64;
+    let from = tail.checked_sub(length).ok_or_else(no_schema)?;
+    let footer = store.get_range(&meta.location, from..tail).await?;
+    let footer = arrow_ipc::root_as_footer(&footer).map_err(|_| no_schema())?;
+    Ok(fb_to_schema(footer.schema().ok_or_else(no_schema)?))
+}
+
+async fn arrow_stream_schema(
+    store: &Arc<dyn ObjectStore>,
+    meta: &ObjectMeta,
+    bytes: Bytes,
+) -> Result<Schema> {
+    let word = |at: usize| {
+        bytes
+            .get(at..at + 4)
+            .and_then(|b| <[u8; 4]>::try_from(b).ok())
+    };
+    let at = if word(0) == Some([0xff; 4]) { 8 } else { 4 };
+    let length = word(at - 4).map(u32::from_le_bytes).ok_or_else(no_schema)? as usize;
+    let end = at.checked_add(length).ok_or_else(no_schema)?;
+    let bytes = match end <= bytes.len() {
+        true => bytes,
+        false if end as u64 <= meta.size => store.get_range(&meta.location, 0..end as u64).await?,
+        false => return Err(no_schema()),
+    };
+    let message = arrow_ipc::root_as_message(&bytes[at..end]).map_err(|_| no_schema())?;
+    Ok(fb_to_schema(
+        message.header_as_schema().ok_or_else(no_schema)?,
+    ))
 }

@@ -34,7 +34,11 @@ struct Column {
 
 impl MergedColumns {
     pub(super) fn new(widening: Widening) -> Self {
-        Self { widening, columns: Vec::new(), files: 0 }
+        Self {
+            widening,
+            columns: Vec::new(),
+            files: 0,
+        }
     }
 
     #[cfg(test)]
@@ -49,10 +53,17 @@ impl MergedColumns {
     pub(super) fn add_times(&mut self, schema: &Schema, file: &str, times: usize) -> Result<()> {
         self.files += times;
         for field in schema.fields() {
-            let known = self.columns.iter_mut().find(|c| c.field.name() == field.name());
+            let known = self
+                .columns
+                .iter_mut()
+                .find(|c| c.field.name() == field.name());
             let Some(known) = known else {
                 let field = Field::clone(field).with_metadata(Default::default());
-                let column = Column { field, first_file: file.to_string(), seen: times };
+                let column = Column {
+                    field,
+                    first_file: file.to_string(),
+                    seen: times,
+                };
                 self.columns.push(column);
                 continue;
             };
@@ -68,10 +79,9 @@ impl MergedColumns {
             };
             known.seen += times;
             let nullable = known.field.is_nullable() || field.is_nullable();
-            known.field =
-                std::mem::replace(&mut known.field, Field::new("", DataType::Null, true))
-                    .with_data_type(common)
-                    .with_nullable(nullable);
+            known.field = std::mem::replace(&mut known.field, Field::new("", DataType::Null, true))
+                .with_data_type(common)
+                .with_nullable(nullable);
         }
         Ok(())
     }
@@ -84,7 +94,10 @@ impl MergedColumns {
             .map(|column| {
                 let data_type = declared_type(column.field.data_type());
                 let nullable = column.field.is_nullable() || column.seen < files;
-                column.field.with_data_type(data_type).with_nullable(nullable)
+                column
+                    .field
+                    .with_data_type(data_type)
+                    .with_nullable(nullable)
             })
             .collect()
     }
@@ -242,7 +255,8 @@ pub(super) fn can_read_as(stored: &DataType, declared: &DataType) -> bool {
         ) => true,
         (T::Utf8 | T::LargeUtf8 | T::Utf8View, T::Binary | T::LargeBinary | T::BinaryView) => true,
         (T::Struct(a), T::Struct(b)) => b.iter().all(|field| {
-            a.find(field.name()).is_none_or(|(_, f)| can_read_as(f.data_type(), field.data_type()))
+            a.find(field.name())
+                .is_none_or(|(_, f)| can_read_as(f.data_type(), field.data_type()))
         }),
         (
             T::List(a) | T::LargeList(a) | T::FixedSizeList(a, _) | T::ListView(a),
@@ -260,7 +274,11 @@ mod tests {
 
     fn stored(left: &T, right: &T) -> Option<T> {
         let forth = widen(left, right, Widening::Stored);
-        assert_eq!(forth, widen(right, left, Widening::Stored), "{left} and {right}");
+        assert_eq!(
+            forth,
+            widen(right, left, Widening::Stored),
+            "{left} and {right}"
+        );
         forth
     }
 
@@ -310,7 +328,9 @@ mod tests {
     #[test]
     fn a_clash_names_files_and_column() {
         let mut merged = MergedColumns::new(Widening::Stored);
-        merged.add(&Schema::new(vec![Field::new("a", T::Int32, true)]), "one").expect("first");
+        merged
+            .add(&Schema::new(vec![Field::new("a", T::Int32, true)]), "one")
+            .expect("first");
         let clash = merged.add(&Schema::new(vec![Field::new("a", T::Utf8, true)]), "two");
         assert_eq!(
             clash.expect_err("clash").to_string(),
@@ -322,8 +342,14 @@ mod tests {
     fn reading_never_drops_part_of_a_value() {
         assert!(can_read_as(&T::Int64, &T::Int32));
         assert!(!can_read_as(&T::Float64, &T::Int64));
-        assert!(!can_read_as(&T::Timestamp(TimeUnit::Second, None), &T::Date32));
+        assert!(!can_read_as(
+            &T::Timestamp(TimeUnit::Second, None),
+            &T::Date32
+        ));
         assert!(!can_read_as(&T::Utf8, &T::Int64));
-        assert!(can_read_as(&T::Date32, &T::Timestamp(TimeUnit::Second, None)));
+        assert!(can_read_as(
+            &T::Date32,
+            &T::Timestamp(TimeUnit::Second, None)
+        ));
     }
 }

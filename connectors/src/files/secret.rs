@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// Named credentials as the catalog keeps them.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {
     /// `s3`, `gcs`, `azure`, `http` or `hdfs`.
     pub kind: String,
@@ -45,9 +46,11 @@ impl Secret {
     /// A scope with a path serves its whole bucket or host, as one store is built per bucket.
     fn fit(&self, store: &Url) -> Option<usize> {
         let kind = Self::kind_for_scheme(store.scheme())?;
-        if !self.kind.eq_ignore_ascii_case(kind)
-            && !(kind == "gcs" && self.kind.eq_ignore_ascii_case("gs"))
-        {
+        let own = match self.kind.to_ascii_lowercase() {
+            own if own == "gs" => "gcs".to_string(),
+            own => own,
+        };
+        if own != kind {
             return None;
         }
         let Some(scope) = self.scope.as_deref().filter(|scope| !scope.is_empty()) else {
@@ -80,7 +83,11 @@ mod tests {
     use super::*;
 
     fn secret(kind: &str, scope: Option<&str>) -> Secret {
-        Secret { kind: kind.into(), scope: scope.map(Into::into), options: BTreeMap::new() }
+        Secret {
+            kind: kind.into(),
+            scope: scope.map(Into::into),
+            options: BTreeMap::new(),
+        }
     }
 
     #[test]
@@ -92,7 +99,10 @@ mod tests {
             secret("gcs", Some("s3://sales")),
         ];
         let pick = |url: &str| best_secret(&all, &Url::parse(url).expect("url"));
-        assert_eq!(pick("s3://sales/").expect("fits").scope.as_deref(), Some("s3://sales"));
+        assert_eq!(
+            pick("s3://sales/").expect("fits").scope.as_deref(),
+            Some("s3://sales")
+        );
         assert_eq!(pick("s3://other/").expect("fits").scope, None);
         assert_eq!(pick("az://sales/"), None);
         assert_eq!(pick("file:///"), None);

@@ -13,6 +13,7 @@ use waterbuck_engine::{Error, Result};
 
 use super::file_facts::FileFacts;
 use super::listing::FileEntry;
+use super::partition::{is_below_key, undeclared};
 use super::schema::{can_hold, can_read_as};
 
 /// What `ANALYZE TABLE` found out about a table.
@@ -92,7 +93,11 @@ fn of_column(
         _ => Precision::Absent,
     };
     Ok(ColumnStatistics {
-        null_count: if kept { known.null_count } else { known.null_count.to_inexact() },
+        null_count: if kept {
+            known.null_count
+        } else {
+            known.null_count.to_inexact()
+        },
         min_value: bound(&known.min_value),
         max_value: bound(&known.max_value),
         sum_value: Precision::Absent,
@@ -109,7 +114,10 @@ fn missing_column(
     schema: &Schema,
     file: &str,
 ) -> Result<ColumnStatistics> {
-    let close = schema.fields().iter().find(|f| f.name().eq_ignore_ascii_case(field.name()));
+    let close = schema
+        .fields()
+        .iter()
+        .find(|f| f.name().eq_ignore_ascii_case(field.name()));
     if let Some(close) = close {
         return Err(Error::data(format!(
             "file \"{file}\" has no column \"{}\" but one called \"{}\"; declare the column with \
@@ -117,6 +125,9 @@ fn missing_column(
             field.name(),
             close.name()
         )));
+    }
+    if is_below_key(file, field.name()) {
+        return Err(undeclared(file, field.name()));
     }
     Ok(ColumnStatistics {
         null_count: rows,
@@ -134,7 +145,11 @@ pub(super) fn with_partition_values(mut file: Statistics, values: &[ScalarValue]
             false => Precision::Exact(value.clone()),
         };
         file.column_statistics.push(ColumnStatistics {
-            null_count: if null { file.num_rows } else { Precision::Exact(0) },
+            null_count: if null {
+                file.num_rows
+            } else {
+                Precision::Exact(0)
+            },
             min_value: bound.clone(),
             max_value: bound,
             sum_value: Precision::Absent,
@@ -149,17 +164,16 @@ pub(super) fn with_partition_values(mut file: Statistics, values: &[ScalarValue]
 }
 
 /// Adds files up. An empty set has exactly no rows.
-pub(super) fn merge<'a>(
-    files: impl Iterator<Item = &'a Statistics>,
-    columns: usize,
-) -> Statistics {
+pub(super) fn merge<'a>(files: impl Iterator<Item = &'a Statistics>, columns: usize) -> Statistics {
     let mut total: Option<Statistics> = None;
     for file in files {
         match &mut total {
             None => total = Some(file.clone()),
             Some(total) => {
-                for (left, right) in
-                    total.column_statistics.iter_mut().zip(&file.column_statistics)
+                for (left, right) in total
+                    .column_statistics
+                    .iter_mut()
+                    .zip(&file.column_statistics)
                 {
                     add_column(left, total.num_rows, right, file.num_rows);
                 }
@@ -182,9 +196,7 @@ fn add_column(
     right_rows: Precision<usize>,
 ) {
     // A side without any value has no say in the bounds.
-    let empty = |nulls: &Precision<usize>, rows: &Precision<usize>| {
-        matches!((nulls, rows), (Precision::Exact(n), Precision::Exact(r)) if n == r)
-    };
+    let empty = |nulls: &Precision<usize>, rows: &Precision<usize>| matches!((nulls, rows), (Precision::Exact(n), Precision::Exact(r)) if n == r);
     if empty(&left.null_count, &left_rows) {
         left.min_value = right.min_value.clone();
         left.max_value = right.max_value.clone();
@@ -194,8 +206,10 @@ fn add_column(
     }
     left.null_count = left.null_count.add(&right.null_count);
     left.byte_size = left.byte_size.add(&right.byte_size);
-    left.distinct_count = match (left.distinct_count.get_value(), right.distinct_count.get_value())
-    {
+    left.distinct_count = match (
+        left.distinct_count.get_value(),
+        right.distinct_count.get_value(),
+    ) {
         (Some(a), Some(b)) => Precision::Inexact(*a.max(b)),
         _ => Precision::Absent,
     };
@@ -203,7 +217,11 @@ fn add_column(
 
 /// Turns the sum over a sample into an estimate for all files, in proportion to their bytes.
 pub(super) fn scale(sample: Statistics, sample_bytes: u64, all_bytes: u64) -> Statistics {
-    let factor = if sample_bytes == 0 { 1.0 } else { all_bytes as f64 / sample_bytes as f64 };
+    let factor = if sample_bytes == 0 {
+        1.0
+    } else {
+        all_bytes as f64 / sample_bytes as f64
+    };
     let up = |value: Precision<usize>| match value.get_value() {
         Some(value) => Precision::Inexact((*value as f64 * factor).round() as usize),
         None => Precision::Absent,
@@ -219,9 +237,9 @@ pub(super) fn scale(sample: Statistics, sample_bytes: u64, all_bytes: u64) -> St
 }
 
 /// Sets the number of distinct values of the partition columns, which the listing tells.
-pub(super) fn count_partitions(statistics: &mut Statistics, files: &[FileEntry], columns: usize) {
-    let Some(first) = files.first().map(|file| file.partition_values.len()) else { return };
-    for index in 0..first {
+pub(super) fn count_partitions(statistics: &mut Statistics, files: &[&FileEntry], columns: usize) {
+    let Some(first) = files.first() else { return };
+    for index in 0..first.partition_values.len() {
         let mut seen = HashSet::new();
         let mut last: Option<&Arc<[ScalarValue]>> = None;
         for file in files {
@@ -229,9 +247,11 @@ pub(super) fn count_partitions(statistics: &mut Statistics, files: &[FileEntry],
                 continue;
             }
             last = Some(&file.partition_values);
-            if let Some(value) = file.partition_values.get(index).filter(|v| !v.is_null()) {
-                seen.insert(value);
-            }
+            seen.extend(
+                file.partition_values
+                    .get(index)
+                    .filter(|value| !value.is_null()),
+            );
         }
         if let Some(column) = statistics.column_statistics.get_mut(columns + index) {
             column.distinct_count = Precision::Inexact(seen.len());
@@ -252,8 +272,14 @@ pub(super) fn complete(
         statistics.num_rows = estimate(summary.row_count as f64 * share);
     }
     let rows = statistics.num_rows.get_value().copied().unwrap_or_default();
-    for (field, column) in schema.fields().iter().zip(&mut statistics.column_statistics) {
-        let Some(known) = summary.columns.get(field.name()) else { continue };
+    for (field, column) in schema
+        .fields()
+        .iter()
+        .zip(&mut statistics.column_statistics)
+    {
+        let Some(known) = summary.columns.get(field.name()) else {
+            continue;
+        };
         if let (Precision::Absent, Some(count)) = (column.distinct_count, known.distinct_count) {
             column.distinct_count = Precision::Inexact((count as usize).min(rows));
         }
@@ -265,7 +291,9 @@ pub(super) fn complete(
         }
         let bound = |text: &Option<String>| {
             let text = text.clone()?;
-            ScalarValue::try_from_string(text, field.data_type()).ok().map(Precision::Inexact)
+            ScalarValue::try_from_string(text, field.data_type())
+                .ok()
+                .map(Precision::Inexact)
         };
         if column.min_value == Precision::Absent {
             column.min_value = bound(&known.min).unwrap_or_default();
@@ -312,29 +340,45 @@ mod tests {
         let total = merge(files.iter(), 1);
         assert_eq!(total.num_rows, Precision::Exact(8));
         let column = &total.column_statistics[0];
-        assert_eq!(column.min_value, Precision::Exact(ScalarValue::Int32(Some(-1))));
-        assert_eq!(column.max_value, Precision::Exact(ScalarValue::Int32(Some(9))));
+        assert_eq!(
+            column.min_value,
+            Precision::Exact(ScalarValue::Int32(Some(-1)))
+        );
+        assert_eq!(
+            column.max_value,
+            Precision::Exact(ScalarValue::Int32(Some(9)))
+        );
         assert_eq!(column.null_count, Precision::Exact(5));
     }
 
     #[test]
     fn a_file_without_bounds_takes_them_away() {
-        let files = [file(2, column(Some(4), Some(9), 0)), file(2, column(None, None, 0))];
-        assert_eq!(merge(files.iter(), 1).column_statistics[0].min_value, Precision::Absent);
+        let files = [
+            file(2, column(Some(4), Some(9), 0)),
+            file(2, column(None, None, 0)),
+        ];
+        assert_eq!(
+            merge(files.iter(), 1).column_statistics[0].min_value,
+            Precision::Absent
+        );
     }
 
     #[test]
     fn a_sample_is_scaled_and_inexact() {
         let scaled = scale(file(10, column(Some(1), Some(2), 5)), 100, 1000);
         assert_eq!(scaled.num_rows, Precision::Inexact(100));
-        assert_eq!(scaled.column_statistics[0].null_count, Precision::Inexact(50));
+        assert_eq!(
+            scaled.column_statistics[0].null_count,
+            Precision::Inexact(50)
+        );
         let min = &scaled.column_statistics[0].min_value;
         assert_eq!(*min, Precision::Inexact(ScalarValue::Int32(Some(1))));
     }
 
     #[test]
     fn the_null_partition_counts_as_null() {
-        let with = with_partition_values(file(7, column(None, None, 7)), &[ScalarValue::Int64(None)]);
+        let with =
+            with_partition_values(file(7, column(None, None, 7)), &[ScalarValue::Int64(None)]);
         assert_eq!(with.column_statistics[1].null_count, Precision::Exact(7));
         assert_eq!(with.column_statistics[1].min_value, Precision::Absent);
     }

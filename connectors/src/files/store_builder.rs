@@ -37,7 +37,9 @@ pub(super) fn build_store(url: &Url, secret: Option<&Secret>) -> Result<Arc<dyn 
         Some("hdfs") => Arc::new(hdfs(url, options)?),
         _ if url.scheme() == "file" => Arc::new(LocalFileSystem::new()),
         _ => {
-            return Err(Error::invalid(format!("there is no file storage behind \"{url}\"")));
+            return Err(Error::invalid(format!(
+                "there is no file storage behind \"{url}\""
+            )));
         }
     })
 }
@@ -47,14 +49,16 @@ fn s3(url: &Url, options: Option<&Options>) -> Result<impl ObjectStore> {
         Some(_) => AmazonS3Builder::new(),
         None => AmazonS3Builder::from_env(),
     };
-    builder = builder.with_url(url.as_str().trim_end_matches('/')).with_retry(retry());
+    builder = builder
+        .with_url(url.as_str().trim_end_matches('/'))
+        .with_retry(retry());
     let mut secure = true;
     for (name, value) in options.into_iter().flatten() {
         match name.as_str() {
             "use_ssl" => secure = flag(name, value)?,
             "url_style" => {
-                builder = builder
-                    .with_virtual_hosted_style_request(value.eq_ignore_ascii_case("vhost"));
+                builder =
+                    builder.with_virtual_hosted_style_request(value.eq_ignore_ascii_case("vhost"));
             }
             name => {
                 let key = match name {
@@ -84,7 +88,9 @@ fn gcs(url: &Url, options: Option<&Options>) -> Result<impl ObjectStore> {
         Some(_) => GoogleCloudStorageBuilder::new(),
         None => GoogleCloudStorageBuilder::from_env(),
     };
-    builder = builder.with_url(url.as_str().trim_end_matches('/')).with_retry(retry());
+    builder = builder
+        .with_url(url.as_str().trim_end_matches('/'))
+        .with_retry(retry());
     for (name, value) in options.into_iter().flatten() {
         let key = known(name, "gcs", GoogleConfigKey::from_str(name).ok())?;
         builder = builder.with_config(key, value);
@@ -97,7 +103,9 @@ fn azure(url: &Url, options: Option<&Options>) -> Result<impl ObjectStore> {
         Some(_) => MicrosoftAzureBuilder::new(),
         None => MicrosoftAzureBuilder::from_env(),
     };
-    builder = builder.with_url(url.as_str().trim_end_matches('/')).with_retry(retry());
+    builder = builder
+        .with_url(url.as_str().trim_end_matches('/'))
+        .with_retry(retry());
     for (name, value) in options.into_iter().flatten() {
         let key = match name.as_str() {
             "account" => AzureConfigKey::AccountName,
@@ -126,7 +134,10 @@ fn http(url: &Url, options: Option<&Options>) -> Result<impl ObjectStore> {
         (Some(token), _) => Some(format!("Bearer {token}")),
         (None, Some(user)) => {
             let password = get("password").map(String::as_str).unwrap_or_default();
-            Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+            Some(format!(
+                "Basic {}",
+                STANDARD.encode(format!("{user}:{password}"))
+            ))
         }
         (None, None) => None,
     };
@@ -165,19 +176,23 @@ fn hdfs(url: &Url, options: Option<&Options>) -> Result<impl ObjectStore> {
 type Options = BTreeMap<String, String>;
 
 fn retry() -> RetryConfig {
-    RetryConfig { max_retries: MAX_RETRIES, retry_timeout: RETRY_TIMEOUT, ..Default::default() }
+    RetryConfig {
+        max_retries: MAX_RETRIES,
+        retry_timeout: RETRY_TIMEOUT,
+        ..Default::default()
+    }
 }
 
 fn flag(name: &str, value: &str) -> Result<bool> {
     value.trim().to_ascii_lowercase().parse().map_err(|_| {
-        Error::invalid(format!("the secret's option \"{name}\" is true or false, not \"{value}\""))
+        Error::invalid(format!(
+            "the secret's option \"{name}\" is true or false, not \"{value}\""
+        ))
     })
 }
 
 fn known<T>(name: &str, kind: &str, key: Option<T>) -> Result<T> {
-    key.ok_or_else(|| {
-        Error::invalid(format!("a secret of type {kind} has no option \"{name}\""))
-    })
+    key.ok_or_else(|| Error::invalid(format!("a secret of type {kind} has no option \"{name}\"")))
 }
 
 fn unbuildable(url: &Url, error: object_store::Error) -> Error {
@@ -189,28 +204,48 @@ mod tests {
     use super::*;
 
     fn build(url: &str, kind: &str, options: &[(&str, &str)]) -> Result<Arc<dyn ObjectStore>> {
-        let options = options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        let secret = Secret { kind: kind.into(), scope: None, options };
+        let options = options
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect();
+        let secret = Secret {
+            kind: kind.into(),
+            scope: None,
+            options,
+        };
         build_store(&Url::parse(url).expect("url"), Some(&secret))
     }
 
     #[test]
     fn every_scheme_has_a_store() {
-        let s3 = [("key_id", "a"), ("secret", "b"), ("endpoint", "localhost:9000"),
-            ("use_ssl", "false"), ("url_style", "path"), ("region", "eu-central-1")];
+        let s3 = [
+            ("key_id", "a"),
+            ("secret", "b"),
+            ("endpoint", "localhost:9000"),
+            ("use_ssl", "false"),
+            ("url_style", "path"),
+            ("region", "eu-central-1"),
+        ];
         build("s3://bucket/", "s3", &s3).expect("s3");
         build("gs://bucket/", "gcs", &[("skip_signature", "true")]).expect("gcs");
         let azure = [("account", "me"), ("key", "c2VjcmV0")];
         build("az://container/", "azure", &azure).expect("azure");
-        build("abfss://c@me.dfs.core.windows.net/", "azure", &[("key", "c2VjcmV0")])
-            .expect("abfss");
+        build(
+            "abfss://c@me.dfs.core.windows.net/",
+            "azure",
+            &[("key", "c2VjcmV0")],
+        )
+        .expect("abfss");
         build("https://host/", "http", &[("token", "x")]).expect("http");
     }
 
     #[test]
     fn an_unknown_option_is_named() {
         let error = build("s3://bucket/", "s3", &[("colour", "red")]).expect_err("refused");
-        assert_eq!(error.to_string(), "a secret of type s3 has no option \"colour\"");
+        assert_eq!(
+            error.to_string(),
+            "a secret of type s3 has no option \"colour\""
+        );
         build("http://host/", "http", &[("region", "x")]).expect_err("refused");
     }
 }

@@ -41,7 +41,10 @@ impl Stores {
     /// A registry for one query: every store is built with the best fitting of `secrets`, and with
     /// the environment's credentials where none fits.
     pub fn for_query(self: &Arc<Self>, secrets: Vec<Secret>) -> Arc<dyn ObjectStoreRegistry> {
-        Arc::new(QueryStores { stores: Arc::clone(self), secrets })
+        Arc::new(QueryStores {
+            stores: Arc::clone(self),
+            secrets,
+        })
     }
 
     /// The store behind the scheme and authority of `url`.
@@ -65,7 +68,10 @@ impl Stores {
         if built.values().map(Vec::len).sum::<usize>() >= MAX_STORES {
             built.clear();
         }
-        let entry = Built { secret: secret.cloned(), store: Arc::clone(&store) };
+        let entry = Built {
+            secret: secret.cloned(),
+            store: Arc::clone(&store),
+        };
         built.entry(key).or_default().push(entry);
         Ok(store)
     }
@@ -80,7 +86,10 @@ impl std::fmt::Debug for Stores {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stores")
             .field("built", &self.built.read().keys().collect::<Vec<_>>())
-            .field("registered", &self.registered.read().keys().collect::<Vec<_>>())
+            .field(
+                "registered",
+                &self.registered.read().keys().collect::<Vec<_>>(),
+            )
             .finish()
     }
 }
@@ -132,7 +141,10 @@ mod tests {
         let secret = |key: &str| Secret {
             kind: "s3".into(),
             scope: None,
-            options: BTreeMap::from([("key_id".to_string(), key.to_string())]),
+            options: BTreeMap::from([
+                ("key_id".to_string(), key.to_string()),
+                ("secret".to_string(), "s".to_string()),
+            ]),
         };
         let first = stores.store(&url, &[secret("a")]).expect("store");
         let again = stores.store(&url, &[secret("a")]).expect("store");

@@ -29,19 +29,34 @@ use super::wire::{encode_schema, parameter_schema, wire_schema};
 
 /// The actions that are served, with what they take and give.
 const SERVED: [(&str, &str); 10] = [
-    ("CreatePreparedStatement", "Plans a statement for later: ActionCreatePreparedStatementRequest \
-      gives ActionCreatePreparedStatementResult"),
-    ("ClosePreparedStatement", "Forgets a planned statement: ActionClosePreparedStatementRequest"),
-    ("CancelFlightInfo", "Stops a query: CancelFlightInfoRequest gives CancelFlightInfoResult"),
-    ("CancelQuery", "Stops a query: ActionCancelQueryRequest gives ActionCancelQueryResult"),
-    ("GetSessionOptions", "Reads the session's settings, \"catalog\" and \"schema\" among them: \
-      GetSessionOptionsResult"),
-    ("SetSessionOptions", "Changes settings of the session: SetSessionOptionsRequest gives \
-      SetSessionOptionsResult"),
-    ("CloseSession", "Ends the session and stops its queries: CloseSessionResult"),
-    ("RenewFlightEndpoint", "Always refused: a result is read once and does not grow older"),
-    ("waterbuck.progress", "How far a query is: its id as text gives JSON"),
-    ("waterbuck.cancel", "Stops a query: its id as text gives {\"cancelled\": true or false}"),
+    (
+        "CreatePreparedStatement",
+        "plans a statement and keeps it in the session",
+    ),
+    ("ClosePreparedStatement", "forgets a planned statement"),
+    ("CancelFlightInfo", "stops the query of a FlightInfo"),
+    (
+        "CancelQuery",
+        "stops the query of a FlightInfo, for older clients",
+    ),
+    (
+        "GetSessionOptions",
+        "reads the session's settings, \"catalog\" and \"schema\" among them",
+    ),
+    ("SetSessionOptions", "changes settings of the session"),
+    ("CloseSession", "ends the session and stops its queries"),
+    (
+        "RenewFlightEndpoint",
+        "always refused: a result is read once",
+    ),
+    (
+        "waterbuck.progress",
+        "takes a query's id as text and tells as JSON how far it is",
+    ),
+    (
+        "waterbuck.cancel",
+        "takes a query's id as text, stops it and tells whether it ran, as JSON",
+    ),
 ];
 
 /// What ListActions answers.
@@ -63,10 +78,15 @@ impl Shared {
         action: Action,
         peer: &str,
     ) -> Result<Vec<Bytes>, Status> {
-        let Action { r#type: kind, body: bytes } = action;
+        let Action {
+            r#type: kind,
+            body: bytes,
+        } = action;
         if !SERVED.iter().any(|(name, _)| *name == kind)
-            && let Some(answer) =
-                self.backend.handle_action(&kind, Bytes::clone(&bytes), peer).await
+            && let Some(answer) = self
+                .backend
+                .handle_action(&kind, Bytes::clone(&bytes), peer)
+                .await
         {
             return answer.map_err(|error| status(&error));
         }
@@ -85,22 +105,28 @@ impl Shared {
             "CloseSession" => {
                 self.results.drop_session(client.session().id());
                 self.logins.close(&client).await;
-                let closed = CloseSessionResult { status: CloseStatus::Closed as i32 };
+                let closed = CloseSessionResult {
+                    status: CloseStatus::Closed as i32,
+                };
                 Ok(vec![closed.encode_to_vec().into()])
             }
             "RenewFlightEndpoint" => Err(unsupported(
                 "an endpoint cannot be renewed: a result is read once, run the query again",
             )),
-            "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => {
-                Err(unsupported("transactions are not served: each statement commits by itself"))
-            }
+            "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => Err(
+                unsupported("transactions are not served: each statement commits by itself"),
+            ),
             "CreatePreparedSubstraitPlan" => {
                 Err(unsupported("Substrait plans are not served: send SQL"))
             }
             "waterbuck.progress" => progress(&client, query_id(&bytes)?),
             "waterbuck.cancel" => {
                 let cancelled = self.cancel(&client, query_id(&bytes)?).await?;
-                Ok(vec![serde_json::json!({ "cancelled": cancelled }).to_string().into()])
+                Ok(vec![
+                    serde_json::json!({ "cancelled": cancelled })
+                        .to_string()
+                        .into(),
+                ])
             }
             other => Err(unsupported(format!("the action \"{other}\" is not served"))),
         }
@@ -113,8 +139,11 @@ impl Shared {
     ) -> Result<Vec<Bytes>, Status> {
         let request: ActionCreatePreparedStatementRequest = body(bytes, "CreatePreparedStatement")?;
         no_transaction(request.transaction_id.as_ref())?;
-        let prepared =
-            client.session().prepare(&request.query).await.map_err(|error| status(&error))?;
+        let prepared = client
+            .session()
+            .prepare(&request.query)
+            .await
+            .map_err(|error| status(&error))?;
         let unencodable = |error| {
             status(&Error::internal("the statement cannot be described").with_source(error))
         };
@@ -131,7 +160,12 @@ impl Shared {
         let handle = client
             .keep_prepared(prepared, self.config.prepared_max)
             .map_err(|error| status(&error))?;
-        let result = PreparedStatementResult { handle, dataset_schema, parameter_schema, is_update };
+        let result = PreparedStatementResult {
+            handle,
+            dataset_schema,
+            parameter_schema,
+            is_update,
+        };
         Ok(vec![result.into_any().encode_to_vec().into()])
     }
 
@@ -141,9 +175,13 @@ impl Shared {
         bytes: &Bytes,
     ) -> Result<Vec<Bytes>, Status> {
         let request: CancelFlightInfoRequest = body(bytes, "CancelFlightInfoRequest")?;
-        let info = request.info.ok_or_else(|| malformed("the request names no query"))?;
+        let info = request
+            .info
+            .ok_or_else(|| malformed("the request names no query"))?;
         let status = self.cancel_info(client, &info).await?;
-        let result = CancelFlightInfoResult { status: status as i32 };
+        let result = CancelFlightInfoResult {
+            status: status as i32,
+        };
         Ok(vec![result.encode_to_vec().into()])
     }
 
@@ -157,7 +195,9 @@ impl Shared {
             .map_err(|_error| malformed("the request names no query"))?;
         let status = self.cancel_info(client, &info).await?;
         // The two enumerations have the same numbers.
-        let result = ActionCancelQueryResult { result: status as i32 };
+        let result = ActionCancelQueryResult {
+            result: status as i32,
+        };
         Ok(vec![result.as_any().encode_to_vec().into()])
     }
 
@@ -178,14 +218,20 @@ impl Shared {
     fn query_of_ticket(&self, client: &ClientGuard, info: &FlightInfo) -> Option<Uuid> {
         let ticket = info.endpoint.first()?.ticket.as_ref()?;
         let any = Any::decode(&*ticket.ticket).ok()?;
-        let Ok(Command::TicketStatementQuery(ticket)) = Command::try_from(any) else { return None };
-        self.results.query_of(&ticket.statement_handle, client.session().user())
+        let Ok(Command::TicketStatementQuery(ticket)) = Command::try_from(any) else {
+            return None;
+        };
+        self.results
+            .query_of(&ticket.statement_handle, client.session().user())
     }
 
     /// Stops a query, whether its rows are being read or were not asked for yet.
     async fn cancel(&self, client: &ClientGuard, query: Uuid) -> Result<bool, Status> {
         let session = client.session();
-        let stopped = session.cancel(query).await.map_err(|error| status(&error))?;
+        let stopped = session
+            .cancel(query)
+            .await
+            .map_err(|error| status(&error))?;
         let dropped = self.results.drop_query(query, session.user());
         Ok(stopped || dropped)
     }
@@ -199,8 +245,13 @@ fn progress(client: &ClientGuard, query: Uuid) -> Result<Vec<Bytes>, Status> {
 
 fn get_options(client: &ClientGuard) -> Bytes {
     let options = client.session().options();
-    let session_options = options.into_iter().map(|(name, value)| (name, value.into())).collect();
-    GetSessionOptionsResult { session_options }.encode_to_vec().into()
+    let session_options = options
+        .into_iter()
+        .map(|(name, value)| (name, value.into()))
+        .collect();
+    GetSessionOptionsResult { session_options }
+        .encode_to_vec()
+        .into()
 }
 
 async fn set_options(
@@ -223,7 +274,9 @@ async fn set_options(
             errors.insert(name, OptionError { value: kind as i32 });
         }
     }
-    Ok(vec![SetSessionOptionsResult { errors }.encode_to_vec().into()])
+    Ok(vec![
+        SetSessionOptionsResult { errors }.encode_to_vec().into(),
+    ])
 }
 
 fn query_id(bytes: &[u8]) -> Result<Uuid, Status> {
@@ -233,5 +286,7 @@ fn query_id(bytes: &[u8]) -> Result<Uuid, Status> {
 }
 
 fn unknown_query(name: &str) -> Status {
-    status(&Error::not_found(format!("the query {name} is not running")))
+    status(&Error::not_found(format!(
+        "the query {name} is not running"
+    )))
 }

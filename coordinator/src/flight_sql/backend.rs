@@ -20,12 +20,8 @@ use waterbuck_engine::Result;
 pub trait Backend: Send + Sync + 'static {
     /// Opens a session for `user`, or fails with `ErrorKind::Unauthenticated`. `peer` is the
     /// client's address, for logs and `SHOW QUERIES`.
-    async fn login(
-        &self,
-        user: &str,
-        password: &str,
-        peer: &str,
-    ) -> Result<Arc<dyn FlightSession>>;
+    async fn login(&self, user: &str, password: &str, peer: &str)
+    -> Result<Arc<dyn FlightSession>>;
 
     /// Serves an action that carries its own credentials, as executors' registration does.
     /// `None` means that `kind` is not such an action, and the door goes on to demand a login.

@@ -48,7 +48,9 @@ impl Client {
     /// Marks the client as busy until the guard is dropped.
     pub(super) fn enter(self: &Arc<Self>) -> ClientGuard {
         self.calls.fetch_add(1, Ordering::AcqRel);
-        ClientGuard { client: Arc::clone(self) }
+        ClientGuard {
+            client: Arc::clone(self),
+        }
     }
 
     /// Whether nothing was heard of the client for longer than it may be silent.
@@ -76,9 +78,15 @@ impl Client {
 
     /// Finds a prepared statement of this session.
     pub(super) fn prepared(&self, handle: &Bytes) -> Result<Arc<PreparedStatement>> {
-        self.prepared.lock().get(handle).map(Arc::clone).ok_or_else(|| {
-            Error::not_found("the prepared statement does not exist in this session: prepare again")
-        })
+        self.prepared
+            .lock()
+            .get(handle)
+            .map(Arc::clone)
+            .ok_or_else(|| {
+                Error::not_found(
+                    "the prepared statement does not exist in this session: prepare again",
+                )
+            })
     }
 
     /// Forgets a prepared statement; closing one twice does no harm.
@@ -104,7 +112,10 @@ impl PreparedStatement {
 
     /// The statement with `parameters`.
     pub(super) fn with(&self, parameters: Vec<RecordBatch>) -> StatementInput {
-        StatementInput::Prepared { prepared: Arc::clone(&self.prepared), parameters }
+        StatementInput::Prepared {
+            prepared: Arc::clone(&self.prepared),
+            parameters,
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
@@ -13,7 +13,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use tokio::time::timeout;
 
-use super::wire::{expanded_bytes, wire_batch};
+use super::wire::{expanded_bytes, wire_batch, wire_bytes};
 
 /// A batch of this many rows is sent as it is.
 const ROWS_ENOUGH: usize = 4096;
@@ -142,12 +142,4 @@ impl Coalescer {
             self.cut(piece, bytes);
         }
     }
-}
-
-/// The bytes of a batch in an IPC message: of a slice, only what it shows.
-fn wire_bytes(batch: &RecordBatch) -> usize {
-    let bytes = |column: &dyn Array| {
-        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
-    };
-    batch.columns().iter().map(|column| bytes(column.as_ref())).sum()
 }

@@ -17,9 +17,11 @@ use datafusion::common::runtime::SpawnedTask;
 use futures::future::FutureExt;
 use futures::stream::{self, BoxStream, StreamExt};
 use prost::Message;
+use tokio::net::TcpListener;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::error;
 use waterbuck_engine::{Error, Result};
@@ -48,12 +50,18 @@ pub fn service(
     Ok(FlightServiceServer::new(door).max_decoding_message_size(message_bytes_max))
 }
 
+/// The connections of `listener`, to be served by [`transport`]. Small answers leave at once:
+/// tonic's own setting for it does not reach connections that are handed to it.
+pub fn incoming(listener: TcpListener) -> TcpIncoming {
+    TcpIncoming::from(listener)
+        .with_nodelay(Some(true))
+        .with_keepalive(Some(Duration::from_secs(60)))
+}
+
 /// A tonic server with the transport settings the service relies on: pings find dead peers, so
 /// that their queries stop.
 pub fn transport() -> Server {
     Server::builder()
-        .tcp_nodelay(true)
-        .tcp_keepalive(Some(Duration::from_secs(60)))
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(PING_TIMEOUT))
         .initial_stream_window_size(8 << 20)
@@ -79,7 +87,11 @@ impl Door {
     fn open(backend: Arc<dyn Backend>, config: FlightConfig) -> Result<Self> {
         let unbuilt = |e| Error::internal("the Flight SQL service cannot start").with_source(e);
         let shared = Arc::new(Shared {
-            logins: Logins::new(Arc::clone(&backend), config.sessions_max, config.session_idle),
+            logins: Logins::new(
+                Arc::clone(&backend),
+                config.sessions_max,
+                config.session_idle,
+            ),
             results: Results::new(config.results_max, config.result_expiry),
             server_info: ServerInfo::new(&config.server_version).map_err(unbuilt)?,
             type_info: TypeInfo::new().map_err(unbuilt)?,
@@ -87,7 +99,10 @@ impl Door {
             config,
         });
         let sweeper = SpawnedTask::spawn(sweep(Arc::downgrade(&shared)));
-        Ok(Self { shared, _sweeper: sweeper })
+        Ok(Self {
+            shared,
+            _sweeper: sweeper,
+        })
     }
 
     async fn client(&self, headers: &MetadataMap, peer: &str) -> Result<ClientGuard, Status> {
@@ -105,7 +120,9 @@ async fn sweep(shared: Weak<Shared>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let Some(shared) = shared.upgrade() else { return };
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
         shared.results.expire();
         for session in shared.logins.expire().await {
             shared.results.drop_session(session.id());
@@ -134,8 +151,15 @@ impl FlightService for Door {
                 true => None,
                 false => basic_payload(&mut messages).await?,
             };
-            let token = self.shared.logins.handshake(&headers, payload, &peer).await?;
-            let answer = HandshakeResponse { protocol_version: 0, payload: token.clone().into() };
+            let token = self
+                .shared
+                .logins
+                .handshake(&headers, payload, &peer)
+                .await?;
+            let answer = HandshakeResponse {
+                protocol_version: 0,
+                payload: token.clone().into(),
+            };
             let mut response = Response::new(stream::iter([Ok(answer)]).boxed());
             let header: AsciiMetadataValue = format!("Bearer {token}")
                 .parse()
@@ -163,7 +187,10 @@ impl FlightService for Door {
     ) -> Result<Response<FlightInfo>, Status> {
         guarded(async {
             let client = self.client(request.metadata(), &peer_of(&request)).await?;
-            let info = self.shared.flight_info(&client, request.into_inner()).await?;
+            let info = self
+                .shared
+                .flight_info(&client, request.into_inner())
+                .await?;
             Ok(Response::new(info))
         })
         .await
@@ -175,9 +202,15 @@ impl FlightService for Door {
     ) -> Result<Response<PollInfo>, Status> {
         guarded(async {
             let client = self.client(request.metadata(), &peer_of(&request)).await?;
-            let info = self.shared.flight_info(&client, request.into_inner()).await?;
+            let info = self
+                .shared
+                .flight_info(&client, request.into_inner())
+                .await?;
             // No further descriptor: all endpoints are known, there is nothing left to poll for.
-            let poll = PollInfo { progress: Some(1.0), ..PollInfo::new().with_info(info) };
+            let poll = PollInfo {
+                progress: Some(1.0),
+                ..PollInfo::new().with_info(info)
+            };
             Ok(Response::new(poll))
         })
         .await
@@ -202,7 +235,9 @@ impl FlightService for Door {
         guarded(async {
             let client = self.client(request.metadata(), &peer_of(&request)).await?;
             let deadline = deadline_of(request.metadata());
-            self.shared.get(client, &request.into_inner(), deadline).await
+            self.shared
+                .get(client, &request.into_inner(), deadline)
+                .await
         })
         .await
     }
@@ -235,8 +270,12 @@ impl FlightService for Door {
             let peer = peer_of(&request);
             let (headers, _, action) = request.into_parts();
             let bodies = self.shared.act(&headers, action, &peer).await?;
-            let results = bodies.into_iter().map(|body| Ok(arrow_flight::Result { body }));
-            Ok(Response::new(stream::iter(results.collect::<Vec<_>>()).boxed()))
+            let results = bodies
+                .into_iter()
+                .map(|body| Ok(arrow_flight::Result { body }));
+            Ok(Response::new(
+                stream::iter(results.collect::<Vec<_>>()).boxed(),
+            ))
         })
         .await
     }
@@ -247,21 +286,26 @@ impl FlightService for Door {
     ) -> Result<Response<Self::ListActionsStream>, Status> {
         let _client = self.client(request.metadata(), &peer_of(&request)).await?;
         let actions = super::actions::served().into_iter().map(Ok);
-        Ok(Response::new(stream::iter(actions.collect::<Vec<_>>()).boxed()))
+        Ok(Response::new(
+            stream::iter(actions.collect::<Vec<_>>()).boxed(),
+        ))
     }
 }
 
 /// Keeps a panic from taking the whole connection down, and its text from reaching the client.
 async fn guarded<T>(call: impl Future<Output = Result<T, Status>> + Send) -> Result<T, Status> {
-    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no text");
-        error!(panic = text, "a Flight SQL call panicked");
-        Err(status(&Error::internal("the call failed unexpectedly")))
-    })
+    AssertUnwindSafe(call)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no text");
+            error!(panic = text, "a Flight SQL call panicked");
+            Err(status(&Error::internal("the call failed unexpectedly")))
+        })
 }
 
 /// User and password from the first message, where older clients put them.
@@ -271,14 +315,18 @@ async fn basic_payload(
     let first = timeout(HANDSHAKE_TIMEOUT, messages.message())
         .await
         .map_err(|_elapsed| Status::deadline_exceeded("the handshake sent no credentials"))??;
-    let Some(first) = first.filter(|first| !first.payload.is_empty()) else { return Ok(None) };
+    let Some(first) = first.filter(|first| !first.payload.is_empty()) else {
+        return Ok(None);
+    };
     let auth = BasicAuth::decode(first.payload)
         .map_err(|_error| malformed("the payload of the handshake is not user and password"))?;
     Ok(Some((auth.username, auth.password)))
 }
 
 fn peer_of<T>(request: &Request<T>) -> String {
-    request.remote_addr().map_or_else(|| "unknown".to_owned(), |address| address.to_string())
+    request
+        .remote_addr()
+        .map_or_else(|| "unknown".to_owned(), |address| address.to_string())
 }
 
 /// The client's deadline. Tonic applies it to the first answer only, not to a stream.

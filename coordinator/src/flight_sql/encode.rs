@@ -10,12 +10,13 @@
 //! stream with a status, never early and silently.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::datatypes::SchemaRef;
 use arrow_flight::FlightData;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
-use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::SendableRecordBatchStream;
@@ -54,13 +55,23 @@ pub(super) fn encode<K: Send + 'static>(
     let deadline = context.deadline;
     let (sender, receiver) = mpsc::channel(MESSAGES_QUEUED_MAX);
     let task = SpawnedTask::spawn(pump(rows, context, sender));
-    let state = Some(Delivery { receiver, task, query_id, deadline, _keep: keep });
+    let state = Some(Delivery {
+        receiver,
+        task,
+        query_id,
+        deadline,
+        _keep: keep,
+    });
     stream::unfold(state, |state| async move {
         let mut delivery = state?;
         match delivery.next().await {
             Some(Ok(data)) => Some((Ok(data), Some(delivery))),
             Some(Err(status)) => Some((Err(status), None)),
-            None => delivery.outcome().await.err().map(|status| (Err(status), None)),
+            None => delivery
+                .outcome()
+                .await
+                .err()
+                .map(|status| (Err(status), None)),
         }
     })
     .boxed()
@@ -92,7 +103,11 @@ impl<K> Delivery<K> {
     /// Whether the rows ended because there are no more.
     async fn outcome(self) -> Result<(), Status> {
         self.task.join().await.unwrap_or_else(|failure| {
-            let what = if failure.is_panic() { "failed unexpectedly" } else { "was stopped" };
+            let what = if failure.is_panic() {
+                "failed unexpectedly"
+            } else {
+                "was stopped"
+            };
             let error = Error::internal(format!("sending the rows of the query {what}"));
             Err(query_status(&error, self.query_id))
         })
@@ -105,8 +120,14 @@ async fn pump(
     context: ResultContext,
     sender: mpsc::Sender<FlightData>,
 ) -> Result<(), Status> {
-    let ResultContext { query_id, schema, reader_stall, describe_error, .. } = context;
-    let coalescer = Coalescer::new(rows, schema.clone());
+    let ResultContext {
+        query_id,
+        schema,
+        reader_stall,
+        describe_error,
+        ..
+    } = context;
+    let coalescer = Coalescer::new(rows, Arc::clone(&schema));
     let batches = stream::unfold(coalescer, move |mut coalescer| async move {
         let item = coalescer.next().await?;
         let item = item.map_err(|error| {
@@ -143,7 +164,10 @@ async fn pump(
 fn stalled(query_id: Uuid, after: Duration) -> Status {
     let error = Error::new(
         ErrorKind::Cancelled,
-        format!("query {query_id} was stopped: its rows were not read for {} s", after.as_secs()),
+        format!(
+            "query {query_id} was stopped: its rows were not read for {} s",
+            after.as_secs()
+        ),
     );
     query_status(&error, query_id)
 }

@@ -50,7 +50,11 @@ struct ConnectionKey {
 
 /// What an authorization header says.
 enum Credentials<'a> {
-    Basic { user: String, password: String, header: &'a str },
+    Basic {
+        user: String,
+        password: String,
+        header: &'a str,
+    },
     Bearer(&'a str),
 }
 
@@ -74,9 +78,11 @@ impl Logins {
     ) -> Result<ClientGuard, Status> {
         match credentials(headers).map_err(|e| status(&e))? {
             Some(Credentials::Bearer(token)) => self.by_token(token),
-            Some(Credentials::Basic { user, password, header }) => {
-                self.by_connection(&user, &password, header, peer).await
-            }
+            Some(Credentials::Basic {
+                user,
+                password,
+                header,
+            }) => self.by_connection(&user, &password, header, peer).await,
             None => Err(status(&unauthenticated(
                 "this call needs a login: send user and password in a handshake first",
             ))),
@@ -97,7 +103,9 @@ impl Logins {
                 return Ok(token.to_owned());
             }
             None => payload.ok_or_else(|| {
-                status(&unauthenticated("the handshake carries no user and password"))
+                status(&unauthenticated(
+                    "the handshake carries no user and password",
+                ))
             })?,
         };
         let (token, _client) = self.log_in(&user, &password, peer, self.idle_max).await?;
@@ -122,7 +130,8 @@ impl Logins {
             }
             !over
         });
-        self.by_connection.retain(|_, token| self.by_token.contains_key(token));
+        self.by_connection
+            .retain(|_, token| self.by_token.contains_key(token));
         for session in &expired {
             session.close().await;
             info!(session = %session.id(), user = session.user(), "idle session ended");
@@ -133,9 +142,13 @@ impl Logins {
     fn by_token(&self, token: &str) -> Result<ClientGuard, Status> {
         // Entering under the map's lock keeps the session from expiring in between.
         let guard = self.by_token.get(token).map(|client| client.enter());
-        guard.filter(|client| client.session().is_open()).ok_or_else(|| {
-            status(&unauthenticated("the token is unknown or has expired: log in again"))
-        })
+        guard
+            .filter(|client| client.session().is_open())
+            .ok_or_else(|| {
+                status(&unauthenticated(
+                    "the token is unknown or has expired: log in again",
+                ))
+            })
     }
 
     async fn by_connection(
@@ -147,9 +160,15 @@ impl Logins {
     ) -> Result<ClientGuard, Status> {
         let key = ConnectionKey {
             peer: peer.to_owned(),
-            credentials: [self.secrets[0].hash_one(header), self.secrets[1].hash_one(header)],
+            credentials: [
+                self.secrets[0].hash_one(header),
+                self.secrets[1].hash_one(header),
+            ],
         };
-        let known = self.by_connection.get(&key).map(|token| token.value().clone());
+        let known = self
+            .by_connection
+            .get(&key)
+            .map(|token| token.value().clone());
         if let Some(token) = known
             && let Ok(client) = self.by_token(&token)
         {
@@ -171,7 +190,9 @@ impl Logins {
                 None
             }
         };
-        let Some(winner) = winner else { return Ok(client) };
+        let Some(winner) = winner else {
+            return Ok(client);
+        };
         self.close(&client).await;
         self.by_token(&winner)
     }
@@ -186,11 +207,17 @@ impl Logins {
         if self.by_token.len() >= self.sessions_max {
             return Err(status(&Error::new(
                 ErrorKind::ResourceExhausted,
-                format!("{} sessions are open: close some, or log in later", self.sessions_max),
+                format!(
+                    "{} sessions are open: close some, or log in later",
+                    self.sessions_max
+                ),
             )));
         }
-        let session =
-            self.backend.login(user, password, peer).await.map_err(|error| status(&error))?;
+        let session = self
+            .backend
+            .login(user, password, peer)
+            .await
+            .map_err(|error| status(&error))?;
         debug!(session = %session.id(), user, peer, "logged in");
         let client = Arc::new(Client::new(session, idle_max));
         let guard = client.enter();
@@ -201,7 +228,9 @@ impl Logins {
 }
 
 fn credentials(headers: &MetadataMap) -> Result<Option<Credentials<'_>>> {
-    let Some(header) = headers.get("authorization") else { return Ok(None) };
+    let Some(header) = headers.get("authorization") else {
+        return Ok(None);
+    };
     let header = header
         .to_str()
         .map_err(|_invalid| unauthenticated("the authorization header is not plain ASCII"))?;

@@ -73,7 +73,13 @@ pub(super) async fn tables(
         if wanted {
             let schema = table_schema(&table);
             builder
-                .append(table.catalog, table.schema, table.name, table.table_type, &schema)
+                .append(
+                    table.catalog,
+                    table.schema,
+                    table.name,
+                    table.table_type,
+                    &schema,
+                )
                 .map_err(unbuilt)?;
         }
     }
@@ -88,8 +94,8 @@ pub(super) fn table_types_schema() -> SchemaRef {
 /// The rows of GetTableTypes.
 pub(super) fn table_types() -> Result<RecordBatch> {
     let column = Arc::new(StringArray::from_iter_values(TABLE_TYPES));
-    Ok(RecordBatch::try_new(table_types_schema(), vec![column])
-        .map_err(|e| Error::internal("the table types cannot be listed").with_source(e))?)
+    RecordBatch::try_new(table_types_schema(), vec![column])
+        .map_err(|e| Error::internal("the table types cannot be listed").with_source(e))
 }
 
 /// The columns of GetPrimaryKeys.
@@ -130,7 +136,13 @@ fn text(name: &str, nullable: bool) -> Field {
 /// The filters are applied here, not in the builder, whose columns are all it is used for.
 fn tables_builder(include_schema: bool) -> GetTablesBuilder {
     let none = None::<String>;
-    GetTablesBuilder::new(none.clone(), none.clone(), none, Vec::<String>::new(), include_schema)
+    GetTablesBuilder::new(
+        none.clone(),
+        none.clone(),
+        none,
+        Vec::<String>::new(),
+        include_schema,
+    )
 }
 
 /// A catalog is named exactly; the empty name stands for things without a catalog.
@@ -144,9 +156,15 @@ fn is_like(pattern: Option<&str>, name: &str) -> bool {
 
 /// The columns of a table as results show them, with what drivers want to know of each.
 fn table_schema(table: &TableInfo) -> Schema {
-    let Some(schema) = &table.table_schema else { return Schema::empty() };
+    let Some(schema) = &table.table_schema else {
+        return Schema::empty();
+    };
     let wire = wire_schema(Arc::clone(schema));
-    let fields: Fields = wire.fields().iter().map(|field| described(field, table)).collect();
+    let fields: Fields = wire
+        .fields()
+        .iter()
+        .map(|field| described(field, table))
+        .collect();
     let mut metadata = wire.metadata().clone();
     if let Some(comment) = &table.comment {
         metadata.insert(key("REMARKS"), comment.clone());

@@ -18,6 +18,7 @@ mod statement;
 mod status;
 mod token;
 mod type_info;
+mod upload;
 mod wire;
 mod words;
 
@@ -25,8 +26,7 @@ mod words;
 mod tests;
 
 pub use backend::{
-    Backend, Execution, FlightSession, OptionValue, Prepared, SchemaInfo, StatementInput,
-    TableInfo,
+    Backend, Execution, FlightSession, OptionValue, Prepared, SchemaInfo, StatementInput, TableInfo,
 };
 pub use config::FlightConfig;
-pub use door::{service, transport};
+pub use door::{incoming, service, transport};

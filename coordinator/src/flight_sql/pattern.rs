@@ -24,7 +24,9 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
                 in_name += 1;
             }
             _ => {
-                let Some((after, swallowed)) = retry else { return false };
+                let Some((after, swallowed)) = retry else {
+                    return false;
+                };
                 retry = Some((after, swallowed + 1));
                 (at, in_name) = (after, swallowed + 1);
             }

@@ -5,12 +5,13 @@
 //! redeemed once: the rows are not kept, and running the query again could give others. That is
 //! also why endpoints carry no expiration time, which would promise that a ticket can be reused.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
-use dashmap::DashMap;
 use datafusion::execution::SendableRecordBatchStream;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::info;
 use uuid::Uuid;
@@ -30,73 +31,87 @@ pub(super) struct PendingResult {
 
 /// The results that wait.
 pub(super) struct Results {
-    waiting: DashMap<Bytes, (Instant, PendingResult)>,
+    waiting: Mutex<HashMap<Bytes, (Instant, PendingResult)>>,
     max: usize,
     expiry: Duration,
 }
 
 impl Results {
     pub(super) fn new(max: usize, expiry: Duration) -> Self {
-        Self { waiting: DashMap::new(), max, expiry }
+        Self {
+            waiting: Mutex::default(),
+            max,
+            expiry,
+        }
     }
 
     /// Keeps a result and gives its handle.
     pub(super) fn keep(&self, result: PendingResult) -> Result<Bytes> {
-        if self.waiting.len() >= self.max {
+        let mut waiting = self.waiting.lock();
+        if waiting.len() >= self.max {
             return Err(Error::new(
                 ErrorKind::ResourceExhausted,
-                format!("{} results wait to be fetched: fetch or cancel some first", self.max),
+                format!(
+                    "{} results wait to be fetched: fetch or cancel some first",
+                    self.max
+                ),
             ));
         }
         let handle = random_handle();
-        self.waiting.insert(Bytes::clone(&handle), (Instant::now(), result));
+        waiting.insert(Bytes::clone(&handle), (Instant::now(), result));
         Ok(handle)
     }
 
     /// Redeems a handle. Somebody else's handle is answered like an unknown one.
     pub(super) fn take(&self, handle: &Bytes, user: &str) -> Result<PendingResult> {
-        self.waiting
-            .remove_if(handle, |_, (_, result)| result.user == user)
-            .map(|(_, (_, result))| result)
-            .ok_or_else(|| {
-                Error::not_found(format!(
-                    "the ticket is unknown: it was used before, or its result was not fetched \
-                     within {} s; run the query again",
-                    self.expiry.as_secs()
-                ))
-            })
+        let mut waiting = self.waiting.lock();
+        let is_owner = waiting
+            .get(handle)
+            .is_some_and(|(_, result)| result.user == user);
+        let redeemed = if is_owner {
+            waiting.remove(handle)
+        } else {
+            None
+        };
+        redeemed.map(|(_, result)| result).ok_or_else(|| {
+            Error::not_found(format!(
+                "the ticket is unknown: it was used before, or its result was not fetched within \
+                 {} s; run the query again",
+                self.expiry.as_secs()
+            ))
+        })
     }
 
     /// The query behind a handle of `user`.
     pub(super) fn query_of(&self, handle: &Bytes, user: &str) -> Option<Uuid> {
-        let entry = self.waiting.get(handle)?;
-        (entry.1.user == user).then_some(entry.1.query_id)
+        let waiting = self.waiting.lock();
+        let (_, result) = waiting.get(handle)?;
+        (result.user == user).then_some(result.query_id)
     }
 
     /// Drops the waiting result of a query of `user`; whether there was one.
     pub(super) fn drop_query(&self, query_id: Uuid, user: &str) -> bool {
-        let mut dropped = false;
-        self.waiting.retain(|_, (_, result)| {
-            let matches = result.query_id == query_id && result.user == user;
-            dropped |= matches;
-            !matches
-        });
-        dropped
+        !self
+            .remove(|_, result| result.query_id == query_id && result.user == user)
+            .is_empty()
     }
 
     /// Drops what a session has left behind.
     pub(super) fn drop_session(&self, session: Uuid) {
-        self.waiting.retain(|_, (_, result)| result.session != session);
+        drop(self.remove(|_, result| result.session == session));
     }
 
     /// Drops what was not fetched in time.
     pub(super) fn expire(&self) {
-        self.waiting.retain(|_, (since, result)| {
-            let expired = since.elapsed() > self.expiry;
-            if expired {
-                info!(query_id = %result.query_id, "query stopped: its result was not fetched");
-            }
-            !expired
-        });
+        for result in self.remove(|since, _| since.elapsed() > self.expiry) {
+            info!(query_id = %result.query_id, "query stopped: its result was not fetched");
+        }
+    }
+
+    /// Takes out all that are `meant`: their queries are to be stopped without the lock.
+    fn remove(&self, meant: impl Fn(&Instant, &PendingResult) -> bool) -> Vec<PendingResult> {
+        let mut waiting = self.waiting.lock();
+        let removed = waiting.extract_if(|_, (since, result)| meant(since, result));
+        removed.map(|(_, (_, result))| result).collect()
     }
 }

@@ -27,7 +27,9 @@ impl ServerInfo {
         grammar(&mut infos);
         limits(&mut infos);
         transactions_and_results(&mut infos);
-        Ok(Self { data: infos.build()? })
+        Ok(Self {
+            data: infos.build()?,
+        })
     }
 
     /// The columns of GetSqlInfo.
@@ -57,7 +59,10 @@ fn server(infos: &mut SqlInfoDataBuilder, version: &str) {
     infos.append(FlightSqlServerSubstrait, false);
     infos.append(FlightSqlServerSubstraitMinVersion, "");
     infos.append(FlightSqlServerSubstraitMaxVersion, "");
-    infos.append(FlightSqlServerTransaction, SqlSupportedTransaction::None as i32);
+    infos.append(
+        FlightSqlServerTransaction,
+        SqlSupportedTransaction::None as i32,
+    );
     infos.append(FlightSqlServerCancel, true);
     infos.append(FlightSqlServerBulkIngestion, false);
     infos.append(FlightSqlServerIngestTransactionsSupported, false);
@@ -84,11 +89,11 @@ fn names(infos: &mut SqlInfoDataBuilder) {
     infos.append(SqlAllTablesAreSelectable, true);
     // NULLS LAST ascending, NULLS FIRST descending.
     infos.append(SqlNullOrdering, SqlNullOrdering::SqlNullsSortedHigh as i32);
-    infos.append(SqlKeywords, words::KEYWORDS);
-    infos.append(SqlNumericFunctions, words::NUMERIC_FUNCTIONS);
-    infos.append(SqlStringFunctions, words::STRING_FUNCTIONS);
-    infos.append(SqlSystemFunctions, words::SYSTEM_FUNCTIONS);
-    infos.append(SqlDatetimeFunctions, words::DATETIME_FUNCTIONS);
+    infos.append(SqlKeywords, list(words::KEYWORDS));
+    infos.append(SqlNumericFunctions, list(words::NUMERIC_FUNCTIONS));
+    infos.append(SqlStringFunctions, list(words::STRING_FUNCTIONS));
+    infos.append(SqlSystemFunctions, list(words::SYSTEM_FUNCTIONS));
+    infos.append(SqlDatetimeFunctions, list(words::DATETIME_FUNCTIONS));
     infos.append(SqlSearchStringEscape, "\\");
     infos.append(SqlExtraNameCharacters, "");
     infos.append(SqlSchemaTerm, "schema");
@@ -164,12 +169,19 @@ fn transactions_and_results(infos: &mut SqlInfoDataBuilder) {
     infos.append(SqlSupportedConcurrenciesForResultSetUnspecified, 0_i32);
     infos.append(SqlSupportedConcurrenciesForResultSetForwardOnly, bits(&[1]));
     infos.append(SqlSupportedConcurrenciesForResultSetScrollSensitive, 0_i32);
-    infos.append(SqlSupportedConcurrenciesForResultSetScrollInsensitive, 0_i32);
+    infos.append(
+        SqlSupportedConcurrenciesForResultSetScrollInsensitive,
+        0_i32,
+    );
     infos.append(SqlBatchUpdatesSupported, true);
     infos.append(SqlSavepointsSupported, false);
     infos.append(SqlNamedParametersSupported, false);
     infos.append(SqlLocatorsUpdateCopy, false);
     infos.append(SqlStoredFunctionsUsingCallSyntaxSupported, false);
+}
+
+fn list(words: &str) -> Vec<String> {
+    words.split(' ').map(str::to_owned).collect()
 }
 
 /// A bitmask from the numbers of the format's enumerations.
@@ -180,7 +192,7 @@ fn bits(numbers: &[u32]) -> i32 {
 /// What CAST converts: everything to and from text, numbers among each other, dates to times.
 fn conversions() -> BTreeMap<i32, Vec<i32>> {
     use arrow_flight::sql::SqlSupportsConvert::*;
-    let list = |kinds: &[SqlSupportsConvert]| kinds.iter().map(|k| *k as i32).collect::<Vec<_>>();
+    let numbers_of = |kinds: &[SqlSupportsConvert]| kinds.iter().map(|k| *k as i32).collect();
     let texts = [SqlConvertChar, SqlConvertVarchar, SqlConvertLongvarchar];
     let numbers = [
         SqlConvertBit,
@@ -194,22 +206,35 @@ fn conversions() -> BTreeMap<i32, Vec<i32>> {
         SqlConvertNumeric,
     ];
     let times = [SqlConvertDate, SqlConvertTime, SqlConvertTimestamp];
-    let binaries = [SqlConvertBinary, SqlConvertVarbinary, SqlConvertLongvarbinary];
+    let binaries = [
+        SqlConvertBinary,
+        SqlConvertVarbinary,
+        SqlConvertLongvarbinary,
+    ];
     let mut all = BTreeMap::new();
     for kind in texts {
         let to = [&texts[..], &numbers[..], &times[..], &binaries[..]].concat();
-        all.insert(kind as i32, list(&to));
+        all.insert(kind as i32, numbers_of(&to));
     }
     for kind in numbers {
-        all.insert(kind as i32, list(&[&numbers[..], &texts[..]].concat()));
+        all.insert(
+            kind as i32,
+            numbers_of(&[&numbers[..], &texts[..]].concat()),
+        );
     }
     for kind in [SqlConvertDate, SqlConvertTimestamp] {
         let to = [&[SqlConvertDate, SqlConvertTimestamp][..], &texts[..]].concat();
-        all.insert(kind as i32, list(&to));
+        all.insert(kind as i32, numbers_of(&to));
     }
-    all.insert(SqlConvertTime as i32, list(&[&[SqlConvertTime][..], &texts[..]].concat()));
+    all.insert(
+        SqlConvertTime as i32,
+        numbers_of(&[&[SqlConvertTime][..], &texts[..]].concat()),
+    );
     for kind in binaries {
-        all.insert(kind as i32, list(&[&binaries[..], &texts[..]].concat()));
+        all.insert(
+            kind as i32,
+            numbers_of(&[&binaries[..], &texts[..]].concat()),
+        );
     }
     all
 }
@@ -226,9 +251,17 @@ mod tests {
         let info = ServerInfo::new("1.2.3").unwrap();
         let rows = info.rows(&[]).unwrap();
         let ids = rows.column(0).as_primitive::<UInt32Type>();
-        let values = rows.column(1).as_any().downcast_ref::<UnionArray>().unwrap();
-        let kinds: BTreeMap<u32, i8> =
-            ids.values().iter().copied().zip(values.type_ids().iter().copied()).collect();
+        let values = rows
+            .column(1)
+            .as_any()
+            .downcast_ref::<UnionArray>()
+            .unwrap();
+        let kinds: BTreeMap<u32, i8> = ids
+            .values()
+            .iter()
+            .copied()
+            .zip(values.type_ids().iter().copied())
+            .collect();
         for (id, kind) in expected() {
             assert_eq!(kinds.get(&id), Some(&kind), "info {id}");
         }
@@ -241,11 +274,43 @@ mod tests {
             expected.extend(ids.iter().cloned().flatten().map(|id| (id, kind)));
         };
         all(0, &[0..=2, 6..=7, 504..=504, 513..=514, 529..=531]);
-        all(1, &[3..=5, 9..=11, 500..=502, 506..=506, 515..=516, 518..=521, 523..=524]);
-        all(1, &[527..=527, 532..=532, 536..=537, 539..=539, 556..=556, 563..=563]);
+        all(
+            1,
+            &[
+                3..=5,
+                9..=11,
+                500..=502,
+                506..=506,
+                515..=516,
+                518..=521,
+                523..=524,
+            ],
+        );
+        all(
+            1,
+            &[
+                527..=527,
+                532..=532,
+                536..=537,
+                539..=539,
+                556..=556,
+                563..=563,
+            ],
+        );
         all(1, &[565..=566, 572..=576]);
         all(2, &[541..=555, 557..=562]);
-        all(3, &[8..=8, 503..=503, 505..=505, 507..=507, 522..=522, 525..=526, 528..=528]);
+        all(
+            3,
+            &[
+                8..=8,
+                503..=503,
+                505..=505,
+                507..=507,
+                522..=522,
+                525..=526,
+                528..=528,
+            ],
+        );
         all(3, &[533..=535, 538..=538, 540..=540, 564..=564, 567..=571]);
         all(4, &[508..=512]);
         all(5, &[517..=517]);

@@ -55,8 +55,17 @@ impl Shared {
         let pending = pending(execution, session.user().to_owned(), session.id())?;
         let (schema, query_id) = (Arc::clone(&pending.schema), pending.query_id);
         let handle = self.results.keep(pending).map_err(|error| status(&error))?;
-        let ticket = TicketStatementQuery { statement_handle: handle }.as_any().encode_to_vec();
-        describe(&schema, ticket.into(), descriptor, query_id.to_string().into())
+        let ticket = TicketStatementQuery {
+            statement_handle: handle,
+        }
+        .as_any()
+        .encode_to_vec();
+        describe(
+            &schema,
+            ticket.into(),
+            descriptor,
+            query_id.to_string().into(),
+        )
     }
 
     /// The columns of a command's answer, as an IPC message; nothing is run.
@@ -77,9 +86,9 @@ impl Shared {
                 let statement = statement.map_err(|error| status(&error))?;
                 dataset_schema(statement.prepared().dataset_schema.as_ref().map(Arc::clone))
             }
-            other => {
-                self.metadata_schema(other).ok_or_else(|| unknown_command(&command))?
-            }
+            other => self
+                .metadata_schema(other)
+                .ok_or_else(|| unknown_command(&command))?,
         };
         encode_schema(&schema).map_err(unencodable)
     }
@@ -120,10 +129,17 @@ impl Shared {
         client: &ClientGuard,
         input: StatementInput,
     ) -> Result<Execution, Status> {
-        if let StatementInput::Prepared { prepared, parameters } = &input {
+        if let StatementInput::Prepared {
+            prepared,
+            parameters,
+        } = &input
+        {
             let rows: usize = parameters.iter().map(RecordBatch::num_rows).sum();
             if prepared.is_update && rows == 0 && !parameters.is_empty() {
-                return Ok(Execution::Update { query_id: Uuid::now_v7(), rows: 0 });
+                return Ok(Execution::Update {
+                    query_id: Uuid::now_v7(),
+                    rows: 0,
+                });
             }
             if !prepared.is_update && rows > 1 {
                 return Err(unsupported(format!(
@@ -131,7 +147,11 @@ impl Shared {
                 )));
             }
         }
-        client.session().execute(input).await.map_err(|error| status(&error))
+        client
+            .session()
+            .execute(input)
+            .await
+            .map_err(|error| status(&error))
     }
 
     /// The columns of a metadata command; `None` for other commands.
@@ -177,7 +197,9 @@ impl Shared {
 /// Decodes the command of a DoPut or GetFlightInfo.
 pub(super) fn command_of(descriptor: &FlightDescriptor) -> Result<Command, Status> {
     if descriptor.r#type() != DescriptorType::Cmd {
-        return Err(malformed("a flight descriptor must hold a Flight SQL command, not a path"));
+        return Err(malformed(
+            "a flight descriptor must hold a Flight SQL command, not a path",
+        ));
     }
     decode(&descriptor.cmd, "command")
 }
@@ -185,9 +207,9 @@ pub(super) fn command_of(descriptor: &FlightDescriptor) -> Result<Command, Statu
 /// Refuses a transaction: none was ever begun.
 pub(super) fn no_transaction(id: Option<&Bytes>) -> Result<(), Status> {
     match id {
-        Some(id) if !id.is_empty() => {
-            Err(malformed("the transaction does not exist: each statement commits by itself"))
-        }
+        Some(id) if !id.is_empty() => Err(malformed(
+            "the transaction does not exist: each statement commits by itself",
+        )),
         _ => Ok(()),
     }
 }
@@ -229,9 +251,17 @@ fn describe(
 
 fn pending(execution: Execution, user: String, session: Uuid) -> Result<PendingResult, Status> {
     Ok(match execution {
-        Execution::Rows { query_id, schema, stream } => {
-            PendingResult { user, session, query_id, schema: wire_schema(schema), rows: stream }
-        }
+        Execution::Rows {
+            query_id,
+            schema,
+            stream,
+        } => PendingResult {
+            user,
+            session,
+            query_id,
+            schema: wire_schema(schema),
+            rows: stream,
+        },
         Execution::Update { query_id, rows } => {
             let schema = count_schema();
             let count = Arc::new(Int64Array::from(vec![(rows >= 0).then_some(rows)]));
@@ -239,14 +269,24 @@ fn pending(execution: Execution, user: String, session: Uuid) -> Result<PendingR
                 .map_err(|e| status(&Error::internal("no count can be sent").with_source(e)))?;
             let rows = stream::iter([Ok(batch)]);
             let rows = Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), rows));
-            PendingResult { user, session, query_id, schema, rows }
+            PendingResult {
+                user,
+                session,
+                query_id,
+                schema,
+                rows,
+            }
         }
     })
 }
 
 /// The single row that an update answers with when it is run as a query.
 fn count_schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![Field::new("count", DataType::Int64, true)]))
+    Arc::new(Schema::new(vec![Field::new(
+        "count",
+        DataType::Int64,
+        true,
+    )]))
 }
 
 fn encode_batch(batch: RecordBatch) -> BoxStream<'static, Result<FlightData, Status>> {

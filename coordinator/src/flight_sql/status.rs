@@ -78,7 +78,11 @@ fn codes(kind: ErrorKind) -> (Code, &'static str) {
 fn shorten(text: &str) -> String {
     let mut encoded = 0;
     for (at, c) in text.char_indices() {
-        encoded += if c.is_ascii_graphic() || c == ' ' { 1 } else { 3 * c.len_utf8() };
+        encoded += if c.is_ascii_graphic() || c == ' ' {
+            1
+        } else {
+            3 * c.len_utf8()
+        };
         if encoded > ENCODED_BYTES_MAX {
             let mut short = text[..at].to_owned();
             let _ = write!(short, "... ({} bytes more)", text.len() - at);

@@ -15,8 +15,12 @@ pub(super) struct TypeInfo {
 impl TypeInfo {
     pub(super) fn new() -> Result<Self, FlightError> {
         let mut builder = XdbcTypeInfoDataBuilder::new();
-        all_types().into_iter().for_each(|info| builder.append(info));
-        Ok(Self { data: builder.build()? })
+        all_types()
+            .into_iter()
+            .for_each(|info| builder.append(info));
+        Ok(Self {
+            data: builder.build()?,
+        })
     }
 
     /// The columns of GetXdbcTypeInfo.

@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UnionArray};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{
-    DataType, FieldRef, Fields, Schema, SchemaRef, TimeUnit, UnionFields,
-};
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef, TimeUnit, UnionFields};
 use arrow::error::ArrowError;
 use arrow_flight::{IpcMessage, SchemaAsIpc};
 use arrow_ipc::writer::IpcWriteOptions;
@@ -61,7 +59,13 @@ pub(super) fn parameter_schema(schema: &Schema) -> Schema {
                 DataType::Date64 => DataType::Date32,
                 other => other,
             };
-            Arc::new(field.as_ref().clone().with_data_type(data_type).with_nullable(true))
+            Arc::new(
+                field
+                    .as_ref()
+                    .clone()
+                    .with_data_type(data_type)
+                    .with_nullable(true),
+            )
         })
         .collect();
     Schema::new(fields)
@@ -78,19 +82,45 @@ pub(super) fn encode_schema(schema: &Schema) -> Result<Bytes, ArrowError> {
 /// dictionaries may be far more than they take in memory. An upper bound for the columns at the
 /// top; nested ones are not counted.
 pub(super) fn expanded_bytes(batch: &RecordBatch) -> usize {
-    batch.columns().iter().map(|column| expanded_array_bytes(column.as_ref())).max().unwrap_or(0)
+    batch
+        .columns()
+        .iter()
+        .map(|column| expanded_array_bytes(column.as_ref()))
+        .max()
+        .unwrap_or(0)
+}
+
+/// The bytes of a batch in an IPC message: of a slice, only what it shows.
+pub(super) fn wire_bytes(batch: &RecordBatch) -> usize {
+    let bytes = |column: &dyn Array| {
+        column
+            .to_data()
+            .get_slice_memory_size()
+            .unwrap_or_else(|_| column.get_array_memory_size())
+    };
+    batch
+        .columns()
+        .iter()
+        .map(|column| bytes(column.as_ref()))
+        .sum()
 }
 
 fn expanded_array_bytes(array: &dyn Array) -> usize {
     use arrow::array::AsArray;
     match array.data_type() {
         // The low half of a view is its length.
-        DataType::Utf8View => {
-            array.as_string_view().views().iter().map(|view| length_of(*view)).sum()
-        }
-        DataType::BinaryView => {
-            array.as_binary_view().views().iter().map(|view| length_of(*view)).sum()
-        }
+        DataType::Utf8View => array
+            .as_string_view()
+            .views()
+            .iter()
+            .map(|view| length_of(*view))
+            .sum(),
+        DataType::BinaryView => array
+            .as_binary_view()
+            .views()
+            .iter()
+            .map(|view| length_of(*view))
+            .sum(),
         DataType::Dictionary(_, _) => {
             let values = array.as_any_dictionary().values();
             let total = match values.data_type() {
@@ -132,7 +162,12 @@ fn wire_field(field: &FieldRef) -> FieldRef {
     if is_plain(field.data_type()) {
         return Arc::clone(field);
     }
-    Arc::new(field.as_ref().clone().with_data_type(wire_type(field.data_type())))
+    Arc::new(
+        field
+            .as_ref()
+            .clone()
+            .with_data_type(wire_type(field.data_type())),
+    )
 }
 
 fn wire_type(data_type: &DataType) -> DataType {
@@ -181,6 +216,12 @@ fn wire_array(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
         return Ok(Arc::new(union));
     }
     // An inexact value must fail rather than turn into NULL.
-    cast_with_options(array, to, &CastOptions { safe: false, ..CastOptions::default() })
+    cast_with_options(
+        array,
+        to,
+        &CastOptions {
+            safe: false,
+            ..CastOptions::default()
+        },
+    )
 }
-

@@ -13,8 +13,9 @@ use datafusion::catalog::{
 use datafusion::catalog::view::ViewTable;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use datafusion::sql::TableReference;
+use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement as DFStatement;
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use waterbuck_catalog::{TableDef, TableKind, TableName};
@@ -99,7 +100,7 @@ impl<'a> Binder<'a> {
             return Ok(());
         }
         let provider = if name.schema == system::SCHEMA {
-            system::table(self.context, &name.name).await?
+            system::table(self.context, &name.name).boxed().await?
         } else {
             self.catalog_table(reference, &name).await?
         };
@@ -117,12 +118,12 @@ impl<'a> Binder<'a> {
             if reference.schema().is_none() && looks_like_path(&name.name) {
                 return self.path_table(&name.name).await;
             }
-            return Err(self.unknown_table(name).await?);
+            return Err(core.catalog.missing(name).await);
         };
         match &table.kind {
             TableKind::View(_) => self.view(&table).await,
             TableKind::External(_) | TableKind::Managed(_) => {
-                let (provider, pinned) = crate::tables::open(self.context, &table).await?;
+                let (provider, pinned) = crate::tables::open(self.context, &table).boxed().await?;
                 self.pinned.insert(format!("{}.{}", name.schema, name.name), pinned);
                 Ok(provider)
             }
@@ -131,26 +132,9 @@ impl<'a> Binder<'a> {
 
     async fn path_table(&mut self, path: &str) -> Result<Arc<dyn TableProvider>> {
         self.context.admin_only("read a path that is not a table")?;
-        let (provider, pinned) = crate::tables::open_path(self.context, path).await?;
+        let (provider, pinned) = crate::tables::open_path(self.context, path).boxed().await?;
         self.pinned.insert(path.to_owned(), pinned);
         Ok(provider)
-    }
-
-    async fn unknown_table(&self, name: &TableName) -> Result<Error> {
-        let core = self.context.core();
-        let schemas = core.catalog.schemas().await?;
-        if !schemas.iter().any(|schema| schema.name == name.schema) {
-            let names = schemas.iter().map(|schema| schema.name.as_str());
-            let hint = crate::names::did_you_mean(&name.schema, names);
-            let message = format!("schema \"{}\" does not exist{hint}", name.schema);
-            return Ok(Error::not_found(message));
-        }
-        let tables = core.catalog.tables(Some(&name.schema)).await?;
-        let hint =
-            crate::names::did_you_mean(&name.name, tables.iter().map(|table| table.name.name.as_str()));
-        let message =
-            format!("table \"{}\" does not exist in schema \"{}\"{hint}", name.name, name.schema);
-        Ok(Error::not_found(message))
     }
 
     /// A view is planned with the tables its text names, in its own schema.
@@ -164,14 +148,14 @@ impl<'a> Binder<'a> {
                 let message = format!("view \"{name}\" is nested more than {VIEW_DEPTH_MAX} deep");
                 return Err(Error::invalid(message));
             }
-            let mut parsed = parse(&view.sql, &ParseLimits::from(&self.context.settings))?;
+            let mut parsed = parse(&view.sql, &ParseLimits::from(self.context.settings.values()))?;
             let Some(Statement::Query(query)) = parsed.pop().map(|parsed| parsed.statement) else {
                 return Err(Error::data(format!("the text of view \"{name}\" is no query")));
             };
             self.depth += 1;
             self.bind_statement(&query, &table.name.schema).await?;
             self.depth -= 1;
-            let plan = self.plan_view(&query, &table.name.schema).await.map_err(|error| {
+            let plan = self.plan_view(&query, &table.name.schema).boxed().await.map_err(|error| {
                 Error::new(error.kind(), format!("view \"{name}\"")).with_source(error)
             })?;
             let plan = rename_columns(plan, &view.column_aliases)?;

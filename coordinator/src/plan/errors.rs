@@ -10,7 +10,7 @@ pub(crate) fn plan_error(sql: &str, error: DataFusionError) -> Error {
 }
 
 /// An error found while a plan was run.
-pub(crate) fn run_error(error: DataFusionError) -> Error {
+pub fn run_error(error: DataFusionError) -> Error {
     if let Some(ours) = find_ours(&error) {
         return Error::new(ours.kind(), ours.to_string());
     }

@@ -14,15 +14,15 @@ use std::time::Duration;
 use datafusion::catalog::CatalogProviderList;
 use datafusion::common::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use url::Url;
-use waterbuck_engine::session::QueryShare;
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
-use super::hold::{Hold, Pumped, pump};
+use super::hold::{Failed, Hold, Pumped, pump};
 use super::record::QueryRecord;
 use super::result::ResultStream;
 use super::session_state::{Attempt, SessionInput};
@@ -37,7 +37,7 @@ pub(crate) struct PlannedQuery {
     pub(crate) logical: LogicalPlan,
     pub(crate) settings: Settings,
     pub(crate) tables: Arc<dyn CatalogProviderList>,
-    pub(crate) share: QueryShare,
+    pub(crate) runtime: Arc<RuntimeEnv>,
     pub(crate) secrets: Vec<u8>,
     pub(crate) sql: String,
     /// Whether the query is over when its last row was read; a write is published after that.
@@ -51,7 +51,7 @@ impl PlannedQuery {
             record: &self.record,
             settings: &self.settings,
             tables: &self.tables,
-            share: &self.share,
+            runtime: &self.runtime,
             secrets: &self.secrets,
         }
     }
@@ -116,7 +116,6 @@ async fn start(core: &Arc<Core>, query: &PlannedQuery, attempt: Attempt) -> Resu
         .create_physical_plan(&query.logical, &state)
         .await
         .map_err(|error| plan_error(&query.sql, error))?;
-    core.pin_files(&plan, &query.share);
     let shape = plan_shape(&plan);
     query.record.attempt_started(&plan, shape.stages, shape.tasks);
     let executors = if shape.stages == 0 { vec![] } else { executors };
@@ -136,7 +135,7 @@ async fn drive(
             Pumped::Done => return Ok(()),
             Pumped::Failed(failed) => failed,
         };
-        let next = recover(core, query, &started, failed.error, failed.released).await?;
+        let next = recover(core, query, (&started.attempt, &started.executors), failed).await?;
         drop(started);
         started = start(core, query, next).await?;
     }
@@ -152,7 +151,7 @@ async fn attempt(
     started: &mut Started,
     tx: &tokio::sync::mpsc::Sender<Result<arrow::array::RecordBatch, DataFusionError>>,
 ) -> Pumped {
-    let hold = Hold::new(&query.settings, &query.share.runtime.memory_pool);
+    let hold = Hold::new(&query.settings, &query.runtime.memory_pool);
     let lost = core.members.any_lost(&started.executors);
     if started.executors.is_empty() || core.planner.is_local(&started.executors) {
         return pump(&mut started.stream, tx, hold, std::future::pending()).await;
@@ -164,11 +163,10 @@ async fn attempt(
 async fn recover(
     core: &Arc<Core>,
     query: &PlannedQuery,
-    failed: &Started,
-    error: DataFusionError,
-    released: bool,
+    (attempt, executors): (&Attempt, &[Url]),
+    Failed { error, released }: Failed,
 ) -> Result<Attempt, DataFusionError> {
-    let mut next = failed.attempt.clone();
+    let mut next = attempt.clone();
     let out_of_memory = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
     if out_of_memory {
         if released || next.spilling_joins {
@@ -178,7 +176,7 @@ async fn recover(
         tracing::info!(query_id = %query.record.id, "out of memory: planning again with joins that spill");
         return Ok(next);
     }
-    let lost = core.find_lost(&failed.executors).await;
+    let lost = core.find_lost(executors).await;
     if lost.is_empty() {
         return Err(error);
     }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use datafusion::catalog::CatalogProviderList;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion_distributed::{
     ChannelResolver, DistributedExt, SessionStateBuilderExt, Worker,
 };
 use http::HeaderMap;
 use url::Url;
-use waterbuck_engine::session::{QueryShare, SessionFactory, TaskOptions};
+use waterbuck_engine::session::{SessionFactory, TaskOptions};
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, Result};
 
@@ -34,7 +35,7 @@ pub(crate) struct SessionInput<'a> {
     pub(crate) record: &'a QueryRecord,
     pub(crate) settings: &'a Settings,
     pub(crate) tables: &'a Arc<dyn CatalogProviderList>,
-    pub(crate) share: &'a QueryShare,
+    pub(crate) runtime: &'a Arc<RuntimeEnv>,
     /// The secrets its scans may need, as JSON.
     pub(crate) secrets: &'a [u8],
 }
@@ -106,7 +107,7 @@ impl StatePlanner {
         input: &SessionInput<'_>,
         (executors, attempt): (Vec<Url>, &Attempt),
     ) -> Result<SessionState> {
-        let SessionInput { record: query, settings, tables, share, secrets } = *input;
+        let SessionInput { record: query, settings, tables, runtime, secrets } = *input;
         let mut config = self.base.config().clone();
         apply_settings(&mut config, settings, &executors)?;
         if attempt.spilling_joins {
@@ -120,7 +121,7 @@ impl StatePlanner {
         let mut builder = SessionStateBuilder::new_from_existing(self.base.clone())
             .with_session_id(query.session_id.to_string())
             .with_config(config)
-            .with_runtime_env(Arc::clone(&share.runtime))
+            .with_runtime_env(Arc::clone(runtime))
             .with_catalog_list(Arc::clone(tables))
             .with_distributed_worker_resolver(FixedExecutors(executors));
         if let Some(local) = &self.local {

@@ -30,7 +30,7 @@ pub(super) async fn execute(context: &StatementContext, analyze: &Analyze) -> Re
     let columns = chosen(&table.columns, analyze)?;
     let sql = query(&table.name.schema, &table.name.name, &columns);
     let inner = context.with_sql(&sql);
-    let mut parsed = parse(&sql, &ParseLimits::from(&context.settings))?;
+    let mut parsed = parse(&sql, &ParseLimits::from(context.settings.values()))?;
     let Some(Statement::Query(statement)) = parsed.pop().map(|parsed| parsed.statement) else {
         return Err(Error::internal("the statistics query is no query"));
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::sql::TableReference;
+use datafusion::common::TableReference;
 use waterbuck_catalog::TableName;
 use waterbuck_engine::settings::Settings;
 use datafusion::common::SchemaReference;

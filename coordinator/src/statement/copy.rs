@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use waterbuck_connectors::files::Format;
-use waterbuck_connectors::files::write::{WriteTarget, publish_append};
+use waterbuck_connectors::files::write::WriteTarget;
 use waterbuck_engine::sql::{CopySource, CopyTo, ParseLimits, Statement, parse};
 use waterbuck_engine::{Error, Result};
 
@@ -21,7 +21,7 @@ pub(super) async fn execute(context: &StatementContext, copy: &CopyTo) -> Result
         CopySource::Query(query) => Statement::from_query(query.clone()),
         CopySource::Table(table) => {
             let sql = format!("SELECT * FROM {}", table.to_quoted_string());
-            let mut parsed = parse(&sql, &ParseLimits::from(&context.settings))?;
+            let mut parsed = parse(&sql, &ParseLimits::from(context.settings.values()))?;
             let parsed = parsed.pop().ok_or_else(|| Error::internal("an empty query"))?;
             parsed.statement
         }
@@ -37,11 +37,9 @@ pub(super) async fn execute(context: &StatementContext, copy: &CopyTo) -> Result
     target.options.clone_from(&copy.options);
     target.partition_columns.clone_from(&copy.partitioned_by);
     target.single_file = single_file;
-    let (mut aside, files) = write_aside(context, source, target).await?;
+    let (aside, files) = write_aside(context, source, target).await?;
     let rows = files.iter().map(|file| file.rows).sum();
-    publish_append(aside.store(), &aside.target(), &files).await?;
-    aside.keep();
-    tables::forget_path(context, &copy.target)?;
+    aside.publish(files, None).await?;
     Ok(context.wrote(rows))
 }
 

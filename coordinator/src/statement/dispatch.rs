@@ -37,7 +37,7 @@ pub(crate) async fn execute(context: &StatementContext, parsed: &ParsedStatement
         Statement::CreateUser(create) => users::create(context, create).await,
         Statement::AlterUser(alter) => users::alter(context, alter).await,
         Statement::DropUser(drop) => users::remove(context, drop).await,
-        Statement::Refused(refused) => Err(refused.error(&parsed.text)),
+        Statement::Refused(refused) => Err(refused.error()),
         Statement::AlterSchemaRename(_)
         | Statement::Prepared(_)
         | Statement::Begin
@@ -60,7 +60,7 @@ pub(crate) async fn prepare(
         Statement::Explain(explain) => Ok(rows_of(explain::schema(explain))),
         Statement::Show(what) => show::prepare(context, what).await,
         Statement::Describe(describe) => show::prepare_describe(context, describe).await,
-        Statement::Refused(refused) => Err(refused.error(&parsed.text)),
+        Statement::Refused(refused) => Err(refused.error()),
         _ => Ok(PreparedStatement { schema: None, parameters: Arc::new(Schema::empty()) }),
     }
 }

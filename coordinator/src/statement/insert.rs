@@ -12,7 +12,7 @@ use waterbuck_catalog::{
 };
 use waterbuck_connectors::files::Format;
 use waterbuck_connectors::files::write::{
-    OverwriteScope, PartitionValues, WriteTarget, WrittenFile, publish_append, publish_overwrite,
+    OverwriteScope, PartitionValues, WriteTarget, WrittenFile,
 };
 use waterbuck_engine::sql::{CreateTable, Insert, Statement};
 use waterbuck_engine::{Error, Result};
@@ -21,7 +21,7 @@ use super::StatementContext;
 use super::columns::{catalog_columns, partition_columns, plain_columns};
 use super::ddl::{on_existing, refuse_system};
 use super::query::LogicalQuery;
-use super::write::{Aside, write_aside};
+use super::write::write_aside;
 use crate::plan::{arrow_schema, plan_error};
 use crate::session::{Outcome, PreparedStatement};
 use crate::tables;
@@ -85,7 +85,7 @@ pub(super) async fn create_table(
     };
     let given: Vec<&ColumnDef> = columns.iter().collect();
     let source = fit(context, source, &columns, &given, &[])?;
-    let target = managed_target(&managed, &columns);
+    let target = managed_target(&managed, &columns)?;
     let (mut aside, files) = write_aside(context, source, target).await?;
     let rows = files.iter().map(|file| file.rows).sum();
     let made = catalog.create_table_with_files(table, mode, tables::new_data_files(files)).await?;
@@ -101,7 +101,7 @@ pub(super) async fn execute(context: &StatementContext, insert: &Insert) -> Resu
     let snapshot = context.core().catalog.current_snapshot().await?;
     match &table.kind {
         TableKind::Managed(managed) => {
-            let target = managed_target(managed, &table.columns);
+            let target = managed_target(managed, &table.columns)?;
             let (mut aside, files) = write_aside(context, source, target).await?;
             let rows = files.iter().map(|file| file.rows).sum();
             let change = managed_change(insert, &managed.partition_columns, &files)?;
@@ -112,11 +112,10 @@ pub(super) async fn execute(context: &StatementContext, insert: &Insert) -> Resu
         }
         TableKind::External(external) => {
             let target = tables::external_target(context, external, &table.columns)?;
-            let (mut aside, files) = write_aside(context, source, target).await?;
+            let (aside, files) = write_aside(context, source, target).await?;
             let rows = files.iter().map(|file| file.rows).sum();
-            publish(insert, &external.partition_columns, &aside, files).await?;
-            aside.keep();
-            tables::forget_listing(context, external)?;
+            let scope = overwrite_scope(insert, &external.partition_columns, &files)?;
+            aside.publish(files, scope).await?;
             Ok(context.wrote(rows))
         }
         TableKind::View(_) => {
@@ -257,11 +256,12 @@ fn fit(
     Ok(source)
 }
 
-fn managed_target(managed: &ManagedTable, columns: &[ColumnDef]) -> WriteTarget {
-    let mut target = WriteTarget::new(&managed.path, Format::Parquet, field_ids(columns));
+fn managed_target(managed: &ManagedTable, columns: &[ColumnDef]) -> Result<WriteTarget> {
+    let location = tables::location_url(&managed.path)?;
+    let mut target = WriteTarget::new(location, Format::Parquet, field_ids(columns));
     target.partition_columns.clone_from(&managed.partition_columns);
     target.staging = false;
-    target
+    Ok(target)
 }
 
 /// DuckLake finds columns in files by field id, counted from 1.
@@ -288,24 +288,19 @@ fn managed_change(
     Ok(FileChange::OverwritePartitions(overwritten(insert, partition_columns, files)?))
 }
 
-async fn publish(
+/// What an `INSERT OVERWRITE` into files takes the place of; `None` for an `INSERT INTO`.
+fn overwrite_scope(
     insert: &Insert,
     partition_columns: &[String],
-    aside: &Aside,
-    files: Vec<WrittenFile>,
-) -> Result<()> {
-    let target = aside.target();
+    files: &[WrittenFile],
+) -> Result<Option<OverwriteScope>> {
     if !insert.overwrite {
-        publish_append(aside.store(), &target, &files).await?;
-        return Ok(());
+        return Ok(None);
     }
-    let scope = if partition_columns.is_empty() {
-        OverwriteScope::All
-    } else {
-        OverwriteScope::Partitions(overwritten(insert, partition_columns, &files)?)
-    };
-    publish_overwrite(aside.store(), &target, &files, scope).await?;
-    Ok(())
+    if partition_columns.is_empty() {
+        return Ok(Some(OverwriteScope::All));
+    }
+    Ok(Some(OverwriteScope::Partitions(overwritten(insert, partition_columns, files)?)))
 }
 
 /// The partitions an `INSERT OVERWRITE` takes the place of: those written, and the one that is

@@ -7,10 +7,10 @@ use datafusion::common::ParamValues;
 use datafusion::common::metadata::ScalarAndMetadata;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::SessionState;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as DFStatement;
-use waterbuck_engine::session::QueryShare;
 use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
@@ -22,7 +22,7 @@ use crate::session::{Outcome, PreparedStatement};
 pub(crate) struct LogicalQuery {
     pub(crate) logical: LogicalPlan,
     pub(crate) bound: Bound,
-    pub(crate) share: QueryShare,
+    pub(crate) runtime: Arc<RuntimeEnv>,
     pub(crate) secrets: Vec<u8>,
     pub(crate) state: SessionState,
 }
@@ -52,7 +52,7 @@ pub(crate) fn optimise(context: &StatementContext, query: LogicalQuery) -> Resul
         logical,
         settings: context.settings.clone(),
         tables: query.bound.tables,
-        share: query.share,
+        runtime: query.runtime,
         secrets: query.secrets,
         sql: context.sql.clone(),
         ends_query: true,
@@ -73,28 +73,28 @@ pub(super) async fn prepare(
 /// Binds the names of a query and makes its logical plan.
 pub(crate) async fn plan(context: &StatementContext, query: &DFStatement) -> Result<LogicalQuery> {
     let bound = Binder::new(context).bind(query).await?;
-    let (state, share, secrets) = session_for(context, &bound).await?;
+    let (state, runtime, secrets) = session_for(context, &bound).await?;
     let logical = state
         .statement_to_plan(query.clone())
         .await
         .map_err(|error| plan_error(&context.sql, error))?;
     refuse_writes(&logical)?;
-    Ok(LogicalQuery { logical, bound, share, secrets, state })
+    Ok(LogicalQuery { logical, bound, runtime, secrets, state })
 }
 
 /// The session in which a statement over `bound` is planned, and its slice of this node.
 async fn session_for(
     context: &StatementContext,
     bound: &Bound,
-) -> Result<(SessionState, QueryShare, Vec<u8>)> {
+) -> Result<(SessionState, Arc<RuntimeEnv>, Vec<u8>)> {
     let core = context.core();
     let secrets = crate::tables::secrets(core).await?;
     let encoded = crate::tables::encode_secrets(&secrets)?;
     let limit = usize::try_from(context.settings.values().memory_limit).unwrap_or(usize::MAX);
-    let share = core
+    let runtime = core
         .runtime
         .for_query(&context.record.id.to_string(), limit, || {
-            crate::tables::query_stores(&core.stores, secrets)
+            core.stores.for_query(secrets)
         })
         .map_err(|error| Error::internal("no runtime for the query").with_source(error))?;
     let attempt = Attempt::default();
@@ -103,11 +103,11 @@ async fn session_for(
         record: &context.record,
         settings: &context.settings,
         tables: &bound.tables,
-        share: &share,
+        runtime: &runtime,
         secrets: &encoded,
     };
     let state = core.planner.state(&input, (executors, &attempt))?;
-    Ok((state, share, encoded))
+    Ok((state, runtime, encoded))
 }
 
 /// DataFusion would plan a filter it does not understand in DELETE or UPDATE as "all rows".

@@ -1,6 +1,6 @@
 //! `SHOW …` and `DESCRIBE`: most are queries over `system` and `information_schema`.
 
-use datafusion::sql::TableReference;
+use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement as DFStatement;
 use waterbuck_engine::sql::{Describe, ParseLimits, Show, Statement, parse};
 use waterbuck_engine::{Error, Result};
@@ -158,7 +158,7 @@ async fn run(context: &StatementContext, sql: &str) -> Result<Outcome> {
 }
 
 fn parse_query(context: &StatementContext, sql: &str) -> Result<DFStatement> {
-    let mut parsed = parse(sql, &ParseLimits::from(&context.settings))?;
+    let mut parsed = parse(sql, &ParseLimits::from(context.settings.values()))?;
     match parsed.pop().map(|parsed| parsed.statement) {
         Some(Statement::Query(query)) => Ok(*query),
         _ => Err(Error::internal("a SHOW is no query")),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use datafusion::sql::TableReference;
+use datafusion::common::TableReference;
 use waterbuck_catalog::{TableDef, TableKind};
 use waterbuck_engine::{Error, Result};
 

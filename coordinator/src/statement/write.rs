@@ -2,18 +2,25 @@
 //! when anything goes wrong before they are published.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::physical_plan::common::collect;
 use object_store::ObjectStore;
 use uuid::Uuid;
-use waterbuck_connectors::files::write::{WriteTarget, WrittenFile, abort, written_files};
-use waterbuck_engine::Result;
+use waterbuck_connectors::files::write::{
+    OverwriteScope, WriteTarget, WrittenFile, abort, publish_append, publish_overwrite,
+    written_files,
+};
+use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::StatementContext;
 use super::query::{LogicalQuery, optimise};
 use crate::coordinator::Core;
 use crate::plan::{WriteIds, plan_error, run_error, write_plan};
 use crate::query::run_query;
+
+/// An executor that had just finished a file may still put it there after its task was stopped.
+const LATE_FILES: Duration = Duration::from_secs(3);
 
 /// Files that are written and not published: dropping this removes them.
 pub(super) struct Aside {
@@ -51,14 +58,40 @@ pub(super) async fn write_aside(
 }
 
 impl Aside {
-    /// Where the files are kept.
-    pub(super) fn store(&self) -> &Arc<dyn ObjectStore> {
-        &self.store
+    /// Makes the files visible, in the place of what `scope` says; goes on to the end even when
+    /// the client goes away in the middle.
+    pub(super) async fn publish(
+        mut self,
+        files: Vec<WrittenFile>,
+        scope: Option<OverwriteScope>,
+    ) -> Result<()> {
+        let core = Arc::clone(&self.core);
+        let (tell, told) = tokio::sync::oneshot::channel();
+        core.in_background(async move {
+            let published = self.publish_now(&files, scope).await;
+            if published.is_ok() {
+                self.keep();
+            }
+            // Whoever asked may be gone.
+            let _gone = tell.send(published);
+        });
+        told.await.map_err(|_| Error::new(ErrorKind::Cancelled, "the server is stopping"))?
     }
 
-    /// The target under the id of the attempt that succeeded.
-    pub(super) fn target(&self) -> WriteTarget {
-        self.target_of(self.ids.lock().last().copied())
+    async fn publish_now(
+        &self,
+        files: &[WrittenFile],
+        scope: Option<OverwriteScope>,
+    ) -> Result<()> {
+        let target = self.target_of(self.ids.lock().last().copied());
+        let location = crate::tables::parse_location(&target.location)?;
+        let _others_wait = self.core.gate.publishing(&location).await;
+        match scope {
+            None => publish_append(&self.store, &target, files).await?,
+            Some(scope) => publish_overwrite(&self.store, &target, files, scope).await?,
+        };
+        self.core.files.forget(&location);
+        Ok(())
     }
 
     fn target_of(&self, id: Option<Uuid>) -> WriteTarget {
@@ -83,9 +116,12 @@ impl Drop for Aside {
         }
         let store = Arc::clone(&self.store);
         self.core.in_background(async move {
-            for target in targets {
-                if let Err(error) = abort(&store, &target).await {
-                    tracing::warn!(location = target.location, %error, "files were left behind");
+            for pause in [Duration::ZERO, LATE_FILES] {
+                tokio::time::sleep(pause).await;
+                for target in &targets {
+                    if let Err(error) = abort(&store, target).await {
+                        tracing::warn!(location = target.location, %error, "files were left behind");
+                    }
                 }
             }
         });

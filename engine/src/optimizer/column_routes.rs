@@ -41,7 +41,9 @@ impl ColumnRoutes {
         }
         if let Some(projection) = node.downcast_ref::<ProjectionExec>() {
             let expressions = projection.expr().iter();
-            return Some(Self(expressions.map(|e| Some(Arc::clone(&e.expr))).collect()));
+            return Some(Self(
+                expressions.map(|e| Some(Arc::clone(&e.expr))).collect(),
+            ));
         }
         if let Some(join) = node.downcast_ref::<HashJoinExec>() {
             return Some(Self::of_hash_join(join, child_index));
@@ -71,9 +73,11 @@ impl ColumnRoutes {
                 };
                 match self.0.get(column.index()) {
                     // The replacement speaks of the child's columns: it is not visited again.
-                    Some(Some(route)) => {
-                        Ok(Transformed::new(Arc::clone(route), true, TreeNodeRecursion::Jump))
-                    }
+                    Some(Some(route)) => Ok(Transformed::new(
+                        Arc::clone(route),
+                        true,
+                        TreeNodeRecursion::Jump,
+                    )),
                     _ => {
                         routed = false;
                         Ok(Transformed::new(e, false, TreeNodeRecursion::Stop))
@@ -85,7 +89,11 @@ impl ColumnRoutes {
     }
 
     fn identity(child: &Arc<dyn ExecutionPlan>) -> Self {
-        Self((0..child.schema().fields().len()).map(|i| column(child, i)).collect())
+        Self(
+            (0..child.schema().fields().len())
+                .map(|i| column(child, i))
+                .collect(),
+        )
     }
 
     fn of_hash_join(join: &HashJoinExec, child_index: usize) -> Self {
@@ -93,8 +101,11 @@ impl ColumnRoutes {
             0 => (JoinSide::Left, join.left()),
             _ => (JoinSide::Right, join.right()),
         };
-        let (_, sources) =
-            build_join_schema(&join.left().schema(), &join.right().schema(), join.join_type());
+        let (_, sources) = build_join_schema(
+            &join.left().schema(),
+            &join.right().schema(),
+            join.join_type(),
+        );
         let route = |output: usize| {
             let source = sources.get(output)?;
             if source.side == side {
@@ -139,7 +150,11 @@ fn semi_join_key(
         return None;
     }
     join.on().iter().find_map(|(left, right)| {
-        let (own, other) = if kept == JoinSide::Left { (left, right) } else { (right, left) };
+        let (own, other) = if kept == JoinSide::Left {
+            (left, right)
+        } else {
+            (right, left)
+        };
         let own = own.downcast_ref::<Column>()?;
         (own.index() == kept_index && other.is::<Column>()).then(|| Arc::clone(other))
     })

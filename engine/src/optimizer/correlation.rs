@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use datafusion::common::Result;
-use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{
     Aggregate, Distinct, Expr, FetchType, JoinType, LogicalPlan, LogicalPlanBuilder, SkipType,
 };
@@ -34,17 +33,14 @@ pub(super) fn check_correlation(plan: &LogicalPlan) -> Result<()> {
             refuse_if(contains_outer(&projection.expr), "in its SELECT list")?;
             check_correlation(&projection.input)
         }
-        LogicalPlan::Limit(limit) => {
-            let all_rows_matter = matches!(limit.get_skip_type()?, SkipType::Literal(0))
-                && matches!(limit.get_fetch_type()?, FetchType::Literal(f) if f != Some(0));
-            refuse_if(!all_rows_matter, "below OFFSET")?;
-            check_correlation(&limit.input)
-        }
+        LogicalPlan::Limit(_) => refuse("below LIMIT"),
         LogicalPlan::Aggregate(aggregate) => {
             refuse_if(contains_outer(&aggregate.aggr_expr), "in an aggregate")?;
             refuse_if(contains_outer(&aggregate.group_expr), "in GROUP BY")?;
-            refuse_if(is_correlated(&aggregate.input) && emits_without_rows(aggregate),
-                "below an aggregate without GROUP BY")?;
+            refuse_if(
+                is_correlated(&aggregate.input) && emits_without_rows(aggregate),
+                "below an aggregate without GROUP BY",
+            )?;
             check_correlation(&aggregate.input)
         }
         LogicalPlan::Join(join) => {
@@ -59,9 +55,18 @@ pub(super) fn check_correlation(plan: &LogicalPlan) -> Result<()> {
                 | JoinType::RightMark => (false, true),
                 JoinType::Full => (false, false),
             };
-            refuse_if(!left && is_correlated(&join.left), "on the optional side of a join")?;
-            refuse_if(!right && is_correlated(&join.right), "on the optional side of a join")?;
-            refuse_if(join.filter.iter().any(Expr::contains_outer), "in a join condition")?;
+            refuse_if(
+                !left && is_correlated(&join.left),
+                "on the optional side of a join",
+            )?;
+            refuse_if(
+                !right && is_correlated(&join.right),
+                "on the optional side of a join",
+            )?;
+            refuse_if(
+                join.filter.iter().any(Expr::contains_outer),
+                "in a join condition",
+            )?;
             check_correlation(&join.left)?;
             check_correlation(&join.right)
         }
@@ -69,6 +74,35 @@ pub(super) fn check_correlation(plan: &LogicalPlan) -> Result<()> {
         LogicalPlan::Union(_) => refuse("below UNION"),
         _ => refuse("in this place"),
     }
+}
+
+/// `plan` without the `ORDER BY` and `LIMIT` at its top that cannot change whether it has rows.
+pub(super) fn without_order(plan: &LogicalPlan) -> Result<&LogicalPlan> {
+    match plan {
+        LogicalPlan::Sort(sort) if sort.fetch != Some(0) => without_order(&sort.input),
+        LogicalPlan::Limit(limit) => {
+            let keeps_a_row = matches!(limit.get_skip_type()?, SkipType::Literal(0))
+                && matches!(limit.get_fetch_type()?, FetchType::Literal(f) if f != Some(0));
+            if keeps_a_row {
+                without_order(&limit.input)
+            } else {
+                Ok(plan)
+            }
+        }
+        _ => Ok(plan),
+    }
+}
+
+/// [`check_correlation`] for a subquery used as a value or in `LATERAL`: an aggregate without `GROUP BY` may be
+/// at its top, where decorrelation gives it back the row it has over no rows.
+pub(super) fn check_one_row(plan: &LogicalPlan) -> Result<()> {
+    if is_correlated(plan)
+        && let Some(aggregate) = GlobalAggregate::find(plan)
+        && let LogicalPlan::Aggregate(aggregate) = aggregate.plan.as_ref()
+    {
+        return check_correlation(&aggregate.input);
+    }
+    check_correlation(plan)
 }
 
 /// An aggregate without `GROUP BY` at the top of a subquery: always one row, less a `HAVING`.
@@ -87,39 +121,41 @@ impl GlobalAggregate {
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => Self::find(&sort.input),
             LogicalPlan::Distinct(Distinct::All(input)) => Self::find(input),
             LogicalPlan::Filter(filter) => match filter.input.as_ref() {
-                LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => Some(Self {
-                    having: Some(filter.predicate.clone()),
-                    plan: Arc::clone(&filter.input),
-                }),
+                LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => {
+                    Some(Self {
+                        having: Some(filter.predicate.clone()),
+                        plan: Arc::clone(&filter.input),
+                    })
+                }
                 _ => None,
             },
-            LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => {
-                Some(Self { having: None, plan: Arc::new(plan.clone()) })
-            }
+            LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => Some(Self {
+                having: None,
+                plan: Arc::new(plan.clone()),
+            }),
             _ => None,
         }
     }
 
     /// The subquery of one boolean that says whether the one row passes `HAVING`.
     pub(super) fn having(&self) -> Result<Option<LogicalPlan>> {
-        let Some(having) = &self.having else { return Ok(None) };
+        let Some(having) = &self.having else {
+            return Ok(None);
+        };
         let plan = LogicalPlanBuilder::from(Arc::clone(&self.plan));
-        plan.project(vec![having.clone().alias("__having")])?.build().map(Some)
-    }
-
-    /// The aggregate's input, whose correlation still has to be checked.
-    pub(super) fn input(&self) -> Option<&LogicalPlan> {
-        match self.plan.as_ref() {
-            LogicalPlan::Aggregate(aggregate) => Some(&aggregate.input),
-            _ => None,
-        }
+        plan.project(vec![having.clone().alias("__having")])?
+            .build()
+            .map(Some)
     }
 }
 
 /// Whether the aggregate gives a row over no rows at all.
 fn emits_without_rows(aggregate: &Aggregate) -> bool {
     aggregate.group_expr.is_empty()
-        || aggregate.group_expr.iter().any(|group| matches!(group, Expr::GroupingSet(_)))
+        || aggregate
+            .group_expr
+            .iter()
+            .any(|group| matches!(group, Expr::GroupingSet(_)))
 }
 
 fn contains_outer(expressions: &[Expr]) -> bool {

@@ -35,20 +35,23 @@ impl VisitorMut for Regroup {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {
         match expr {
-            Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) => {
-                if binding(right) <= Binding::Is {
-                    lift(expr, Binding::Is);
-                }
+            Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right)
+                if binding(right) <= Binding::Is =>
+            {
+                lift(expr, Binding::Is);
             }
-            Expr::UnaryOp { op: UnaryOperator::Not, expr: operand } => {
-                if binding(operand) <= Binding::And {
-                    lift(expr, Binding::And);
-                }
+            Expr::UnaryOp {
+                op: UnaryOperator::Not,
+                expr: operand,
+            } if binding(operand) <= Binding::And => {
+                lift(expr, Binding::And);
             }
-            Expr::BinaryOp { op: BinaryOperator::And, right, .. } => {
-                if binding(right) <= Binding::Or {
-                    lift(expr, Binding::Or);
-                }
+            Expr::BinaryOp {
+                op: BinaryOperator::And,
+                right,
+                ..
+            } if binding(right) <= Binding::Or => {
+                lift(expr, Binding::Or);
             }
             _ => {}
         }
@@ -67,8 +70,14 @@ enum Binding {
 
 fn binding(expr: &Expr) -> Binding {
     match expr {
-        Expr::BinaryOp { op: BinaryOperator::Or, .. } => Binding::Or,
-        Expr::BinaryOp { op: BinaryOperator::And, .. } => Binding::And,
+        Expr::BinaryOp {
+            op: BinaryOperator::Or,
+            ..
+        } => Binding::Or,
+        Expr::BinaryOp {
+            op: BinaryOperator::And,
+            ..
+        } => Binding::And,
         Expr::IsNull(_)
         | Expr::IsNotNull(_)
         | Expr::IsTrue(_)
@@ -85,7 +94,9 @@ fn binding(expr: &Expr) -> Binding {
 
 /// Turns `tight ⊙ (x ○ …)` into `(tight ⊙ x) ○ …`, where `○` binds no tighter than `loosest`.
 fn lift(expr: &mut Expr, loosest: Binding) {
-    let Some(last) = last_operand(expr) else { return };
+    let Some(last) = last_operand(expr) else {
+        return;
+    };
     let mut lifted = mem::replace(last, placeholder());
     let first = first_operand(&mut lifted, loosest);
     let operand = mem::replace(first, placeholder());
@@ -99,7 +110,10 @@ fn lift(expr: &mut Expr, loosest: Binding) {
 fn last_operand(expr: &mut Expr) -> Option<&mut Expr> {
     match expr {
         Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) => Some(right),
-        Expr::UnaryOp { op: UnaryOperator::Not, expr } => Some(expr),
+        Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr,
+        } => Some(expr),
         Expr::BinaryOp { right, .. } => Some(right),
         _ => None,
     }
@@ -142,13 +156,22 @@ mod tests {
     fn distinct_from_binds_tighter_than_and_or_not() {
         for (loose, grouped) in [
             ("a IS DISTINCT FROM b AND c", "((a != b) AND c)"),
-            ("a IS NOT DISTINCT FROM b OR c AND d", "((a == b) OR (c AND d))"),
+            (
+                "a IS NOT DISTINCT FROM b OR c AND d",
+                "((a == b) OR (c AND d))",
+            ),
             ("NOT a IS DISTINCT FROM b AND c", "((NOT (a != b)) AND c)"),
             ("x AND a IS DISTINCT FROM b OR c", "((x AND (a != b)) OR c)"),
             ("x OR a IS DISTINCT FROM b AND c", "(x OR ((a != b) AND c))"),
-            ("x AND NOT a IS DISTINCT FROM b OR c", "((x AND (NOT (a != b))) OR c)"),
+            (
+                "x AND NOT a IS DISTINCT FROM b OR c",
+                "((x AND (NOT (a != b))) OR c)",
+            ),
             ("NOT a IS DISTINCT FROM b IS NULL", "(NOT ((a != b) NULL))"),
-            ("a IS DISTINCT FROM b AND c IS DISTINCT FROM d OR e", "(((a != b) AND (c != d)) OR e)"),
+            (
+                "a IS DISTINCT FROM b AND c IS DISTINCT FROM d OR e",
+                "(((a != b) AND (c != d)) OR e)",
+            ),
         ] {
             assert_eq!(regrouped(loose), grouped, "{loose}");
         }

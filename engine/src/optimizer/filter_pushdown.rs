@@ -51,18 +51,25 @@ pub struct PositionalFilterPushdown {
 impl PositionalFilterPushdown {
     /// The phase that moves the filters of the query itself.
     pub fn before_distribution() -> Self {
-        Self { phase: FilterPushdownPhase::Pre }
+        Self {
+            phase: FilterPushdownPhase::Pre,
+        }
     }
 
     /// The phase that links joins, top-k sorts and aggregates to scans by dynamic filters.
     pub fn of_dynamic_filters() -> Self {
-        Self { phase: FilterPushdownPhase::Post }
+        Self {
+            phase: FilterPushdownPhase::Post,
+        }
     }
 }
 
 impl PhysicalOptimizerRule for PositionalFilterPushdown {
     fn optimize(&self, plan: Plan, config: &ConfigOptions) -> Result<Plan> {
-        let walk = Walk { phase: self.phase, config };
+        let walk = Walk {
+            phase: self.phase,
+            config,
+        };
         Ok(walk.push(&plan, vec![])?.updated_node.unwrap_or(plan))
     }
 
@@ -136,19 +143,32 @@ impl Walk<'_> {
         node: &Plan,
         filters: &[Arc<dyn PhysicalExpr>],
     ) -> Result<Option<Plan>> {
-        let Some(filter) = node.downcast_ref::<FilterExec>() else { return Ok(None) };
-        let Some(kept) = filter.projection().clone() else { return Ok(None) };
+        let Some(filter) = node.downcast_ref::<FilterExec>() else {
+            return Ok(None);
+        };
+        let Some(kept) = filter.projection().clone() else {
+            return Ok(None);
+        };
         if filters.is_empty() || !has_duplicate_names(filter.input()) {
             return Ok(None);
         }
-        let plain: Plan =
-            Arc::new(FilterExecBuilder::from(filter).apply_projection(None)?.build()?);
+        let plain: Plan = Arc::new(
+            FilterExecBuilder::from(filter)
+                .apply_projection(None)?
+                .build()?,
+        );
         let schema = plain.schema();
         let columns = kept.iter().map(|index| {
             let name = schema.field(*index).name();
-            ProjectionExpr { expr: Arc::new(Column::new(name, *index)), alias: name.clone() }
+            ProjectionExpr {
+                expr: Arc::new(Column::new(name, *index)),
+                alias: name.clone(),
+            }
         });
-        Ok(Some(Arc::new(ProjectionExec::try_new(columns, Arc::clone(&plain))?)))
+        Ok(Some(Arc::new(ProjectionExec::try_new(
+            columns,
+            Arc::clone(&plain),
+        )?)))
     }
 
     fn push_into_child(
@@ -158,8 +178,14 @@ impl Walk<'_> {
         own: Filters,
     ) -> Result<ChildOutcome> {
         let movable: Vec<bool> = own.iter().map(|filter| !is_volatile(filter)).collect();
-        let own_offered = own.iter().zip(&movable).filter(|(_, m)| **m).map(|(f, _)| Arc::clone(f));
-        let all: Filters = own_offered.chain(routed.iter().flatten().cloned()).collect();
+        let own_offered = own
+            .iter()
+            .zip(&movable)
+            .filter(|(_, m)| **m)
+            .map(|(f, _)| Arc::clone(f));
+        let all: Filters = own_offered
+            .chain(routed.iter().flatten().cloned())
+            .collect();
         let expected = all.len();
 
         let result = self.push(child, all)?;
@@ -171,7 +197,11 @@ impl Walk<'_> {
             true => answers.next().unwrap_or(PushedDown::No),
             false => PushedDown::No,
         };
-        let own = own.into_iter().zip(movable).map(|(f, m)| next(m).wrap_expression(f)).collect();
+        let own = own
+            .into_iter()
+            .zip(movable)
+            .map(|(f, m)| next(m).wrap_expression(f))
+            .collect();
         let parent = routed.iter().map(|filter| next(filter.is_some())).collect();
         let node = result.updated_node.unwrap_or_else(|| Arc::clone(child));
         Ok(ChildOutcome { node, parent, own })
@@ -194,7 +224,10 @@ impl Walk<'_> {
             .collect();
         let (children, self_filters) = outcomes.into_iter().map(|o| (o.node, o.own)).unzip();
         let updated = replace_children_if_necessary(Arc::clone(node), children)?;
-        let result = ChildPushdownResult { parent_filters, self_filters };
+        let result = ChildPushdownResult {
+            parent_filters,
+            self_filters,
+        };
         let mut result = updated.handle_child_pushdown_result(self.phase, result, self.config)?;
         if result.updated_node.is_none() && !Arc::ptr_eq(&updated, node) {
             result.updated_node = Some(updated);
@@ -215,8 +248,11 @@ fn route_filters(
         return internal_err!("{} does not answer for each filter", node.name());
     }
     let routes = ColumnRoutes::new(node, child_index);
-    let unambiguous =
-        node.children().iter().all(|child| !has_duplicate_names(child)) && !has_duplicate_names(node);
+    let unambiguous = node
+        .children()
+        .iter()
+        .all(|child| !has_duplicate_names(child))
+        && !has_duplicate_names(node);
     let mut routed = Vec::with_capacity(filters.len());
     for (filter, offered) in filters.iter().zip(offered) {
         routed.push(match (&routes, offered.discriminant) {
@@ -230,4 +266,80 @@ fn route_filters(
         });
     }
     Ok(routed)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::optimizer::testing::{
+        plan_text, register_files, rows, session, session_after, stock_session,
+    };
+
+    const SAME_NAMES: &str = "
+        CREATE TABLE l(id INT, b BOOLEAN) AS VALUES (11, true)
+        CREATE TABLE r(id INT, b BOOLEAN) AS VALUES (1, true), (2, false)";
+
+    #[tokio::test]
+    async fn a_filter_above_an_outer_join_tells_same_named_columns_apart() {
+        let session = session_after(SAME_NAMES).await;
+        for (condition, kept) in [
+            ("r.id <> 9 AND (r.b IS DISTINCT FROM l.b)", "2"),
+            ("r.id <> 9 AND (r.b IS NOT DISTINCT FROM l.b)", "0"),
+            ("coalesce(l.b, false) = coalesce(r.b, false)", "1"),
+        ] {
+            let sql =
+                format!("SELECT count(*) FROM l RIGHT JOIN r ON l.id = r.id WHERE {condition}");
+            assert_eq!(rows(&session, &sql).await, [kept], "{condition}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_condition_on_a_semi_joins_key_reaches_the_partners_key_not_its_namesake() {
+        let session = session_after(
+            "CREATE TABLE t(a INT, b INT) AS VALUES (1, 10), (2, 20)
+             CREATE TABLE s(a INT, x INT) AS VALUES (7, 1), (8, 2)",
+        )
+        .await;
+        let sql = "SELECT b FROM t LEFT SEMI JOIN s ON t.a = s.x AND s.a > 6 WHERE t.a + 0 = 1";
+        assert_eq!(rows(&session, sql).await, ["10"]);
+    }
+
+    #[tokio::test]
+    async fn a_filter_stays_above_a_row_limit() {
+        let directory = tempfile::tempdir().unwrap();
+        let session = session();
+        let sorted = "SELECT value AS x, 100 - value AS y FROM generate_series(1, 50) ORDER BY x";
+        register_files(&session, directory.path(), "t", &[sorted]).await;
+        let limited = "SELECT * FROM (SELECT x, y FROM t ORDER BY x LIMIT 5) ";
+        assert!(
+            rows(&session, &format!("{limited} WHERE x > 5"))
+                .await
+                .is_empty()
+        );
+        let smallest = format!("{limited} ORDER BY y LIMIT 2");
+        assert_eq!(rows(&session, &smallest).await, ["4 96", "5 95"]);
+    }
+
+    #[tokio::test]
+    async fn plans_without_same_names_are_datafusions_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let (ours, stock) = (session(), stock_session());
+        for session in [&ours, &stock] {
+            let facts = "SELECT value AS f_key, value % 10 AS f_dim FROM generate_series(1, 100)";
+            register_files(session, directory.path(), "facts", &[facts, facts]).await;
+            let dims = "SELECT value AS d_key, value % 3 AS d_kind FROM generate_series(1, 10)";
+            register_files(session, directory.path(), "dims", &[dims]).await;
+        }
+        for sql in [
+            "SELECT f_key FROM facts JOIN dims ON f_dim = d_key WHERE d_kind = 1",
+            "SELECT f_key, d_kind FROM facts LEFT JOIN dims ON f_dim = d_key WHERE f_key > 7",
+            "SELECT f_dim, count(*) FROM facts WHERE f_key > 3 GROUP BY f_dim HAVING f_dim > 2",
+            "SELECT f_key FROM facts ORDER BY f_key DESC LIMIT 3",
+            "SELECT f_key FROM facts WHERE f_dim IN (SELECT d_key FROM dims WHERE d_kind = 2)",
+        ] {
+            let plan = plan_text(&ours, sql).await;
+            assert_eq!(plan, plan_text(&stock, sql).await, "{sql}");
+        }
+        let joined = "SELECT f_key FROM facts JOIN dims ON f_dim = d_key WHERE d_kind = 1";
+        assert!(plan_text(&ours, joined).await.contains("DynamicFilter"));
+    }
 }

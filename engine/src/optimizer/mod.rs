@@ -1,11 +1,36 @@
 //! The optimizer rules of a Waterbuck session: DataFusion's lists with the faults of the base
 //! corrected. Each rule of ours says which fault it closes.
 
+mod aggregate_keys;
 mod column_routes;
+mod correlation;
 mod distinct_precedence;
 mod filter_pushdown;
+mod group_names;
+mod implicit_groups;
+mod null_safe_joins;
+mod optional;
+mod outer_columns;
+mod refusals;
 mod rules;
+mod set_test;
+mod subquery_predicates;
+#[cfg(test)]
+mod testing;
+mod truth_tests;
+mod union_names;
+mod window_order;
 
+pub use aggregate_keys::AggregateKeys;
 pub use distinct_precedence::restore_distinct_precedence;
 pub use filter_pushdown::PositionalFilterPushdown;
-pub use rules::physical_rules;
+pub use group_names::AmbiguousGroupNames;
+pub use implicit_groups::ImplicitGroups;
+pub use null_safe_joins::OpenNullSafeJoins;
+pub use outer_columns::OuterColumnTypes;
+pub use refusals::refusal;
+pub use rules::{analyzer_rules, configure, logical_rules, physical_rules};
+pub use subquery_predicates::SubqueryPredicates;
+pub use truth_tests::TruthTests;
+pub use union_names::UnionBranchNames;
+pub use window_order::ExplicitWindowOrder;

@@ -11,26 +11,32 @@
 //! | correlated `WHERE x NOT IN (S)` | `NOT EXISTS (S, y = x) AND NOT EXISTS (S, y IS NULL) AND (x IS NOT NULL OR NOT EXISTS (S))` |
 //! | `x IN (SELECT agg …)`, correlated | `x = (SELECT agg …)` |
 //! | `EXISTS (SELECT agg … HAVING h)`, correlated | `(SELECT h …) IS TRUE` |
+//! | `x < ANY (S)`, `x < ALL (S)` | as `IN` and, by `x >= ANY (S)`, as `NOT IN` |
 //! | `EXISTS (S)` outside `WHERE` | `(SELECT count(*) > 0 FROM S)` |
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, Result, ScalarValue};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, ExprSchema, Result, ScalarValue};
 use datafusion::functions_aggregate::count::count;
-use datafusion::logical_expr::expr::{Exists, InSubquery};
+use datafusion::logical_expr::expr::{BinaryExpr, Exists, InSubquery};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, merge_schema, split_conjunction_owned};
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder, Subquery, lit, not, when,
+    Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit, not,
+    when,
 };
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
-use super::correlation::{GlobalAggregate, check_correlation, is_correlated};
+use super::correlation::{
+    GlobalAggregate, check_correlation, check_one_row, is_correlated, without_order,
+};
+use super::set_test::{SetTest, is_join_on_column, with_named_value};
 
-/// The name of the one column of a rewritten subquery, unlike any column of a query.
-const VALUE: &str = "__subquery_value";
+/// The name of the boolean that stands for an `EXISTS` outside `WHERE`.
+const FOUND: &str = "__subquery_found";
 
-/// Gives `IN` and `EXISTS` three truth values and aggregates over no rows their row.
+/// Gives `IN`, `EXISTS`, `ANY` and `ALL` three truth values and aggregates over no rows their row.
 #[derive(Debug, Default)]
 pub struct SubqueryPredicates;
 
@@ -52,36 +58,61 @@ impl OptimizerRule for SubqueryPredicates {
         plan: LogicalPlan,
         _config: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
-        // A join's ON condition stays: DataFusion moves it into a filter first where that is right.
-        if matches!(plan, LogicalPlan::Join(_)) || !has_subquery_predicate(&plan)? {
-            return Ok(Transformed::no(plan));
+        match plan {
+            LogicalPlan::Subquery(lateral) => {
+                check_one_row(&lateral.subquery)?;
+                Ok(Transformed::no(LogicalPlan::Subquery(lateral)))
+            }
+            // A join's ON condition stays: DataFusion makes it a filter first where that is right.
+            LogicalPlan::Join(_) => Ok(Transformed::no(plan)),
+            plan if !has_subquery(&plan)? => Ok(Transformed::no(plan)),
+            LogicalPlan::Filter(filter) => rewrite_filter(filter),
+            plan => {
+                let schema = merge_schema(&plan.inputs());
+                let rewriter = Rewriter {
+                    schema: &schema,
+                    in_filter: false,
+                };
+                let names = NamePreserver::new(&plan);
+                plan.map_expressions(|expr| {
+                    let name = names.save(&expr);
+                    Ok(rewriter.value(expr)?.update_data(|expr| name.restore(expr)))
+                })
+            }
         }
-        if let LogicalPlan::Filter(filter) = plan {
-            let rewriter = Rewriter { schema: filter.input.schema(), in_filter: true };
-            let rewritten = split_conjunction_owned(filter.predicate)
-                .into_iter()
-                .map(|condition| rewriter.condition(condition))
-                .collect::<Result<Vec<_>>>()?;
-            let changed = rewritten.iter().any(|condition| condition.transformed);
-            let Some(predicate) = conjunction(rewritten.into_iter().map(|c| c.data)) else {
-                return Ok(Transformed::no((*filter.input).clone()));
-            };
-            let filter = LogicalPlan::Filter(Filter::try_new(predicate, filter.input)?);
-            return Ok(Transformed::new_transformed(filter, changed));
-        }
-        let schema = merge_schema(&plan.inputs());
-        let rewriter = Rewriter { schema: &schema, in_filter: false };
-        plan.map_expressions(|expr| rewriter.value(expr))
     }
 }
 
-fn has_subquery_predicate(plan: &LogicalPlan) -> Result<bool> {
+fn rewrite_filter(filter: Filter) -> Result<Transformed<LogicalPlan>> {
+    let rewriter = Rewriter {
+        schema: filter.input.schema(),
+        in_filter: true,
+    };
+    let mut changed = false;
+    let mut conditions = Vec::new();
+    for condition in split_conjunction_owned(filter.predicate) {
+        let condition = rewriter.condition(condition, true)?;
+        changed |= condition.transformed;
+        conditions.push(condition.data);
+    }
+    let predicate = conjunction(conditions).unwrap_or_else(|| lit(true));
+    let filter = LogicalPlan::Filter(Filter::try_new(predicate, filter.input)?);
+    Ok(Transformed::new_transformed(filter, changed))
+}
+
+fn has_subquery(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
     plan.apply_expressions(|expr| {
-        expr.apply(|e| {
-            found |= matches!(e, Expr::InSubquery(_) | Expr::Exists(_));
-            Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
-        })
+        found |= expr.exists(|e| {
+            Ok(matches!(
+                e,
+                Expr::InSubquery(_)
+                    | Expr::Exists(_)
+                    | Expr::ScalarSubquery(_)
+                    | Expr::SetComparison(_)
+            ))
+        })?;
+        Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(found)
 }
@@ -95,122 +126,173 @@ struct Rewriter<'a> {
 }
 
 impl Rewriter<'_> {
-    /// A condition of a `WHERE`, where unknown counts as false.
-    fn condition(&self, condition: Expr) -> Result<Transformed<Expr>> {
-        match condition {
-            Expr::InSubquery(test) => self.in_condition(test),
+    /// A condition that keeps rows, for which unknown is as good as false. `top` says that it is
+    /// not part of an `OR`, so that DataFusion can make a semi or anti join of it.
+    fn condition(&self, condition: Expr, top: bool) -> Result<Transformed<Expr>> {
+        let condition = match condition {
             Expr::Not(inner) => match *inner {
-                Expr::InSubquery(test) => {
-                    self.in_condition(InSubquery { negated: !test.negated, ..test })
-                }
-                inner => self.value(not(inner)),
+                Expr::InSubquery(test) => Expr::InSubquery(InSubquery {
+                    negated: !test.negated,
+                    ..test
+                }),
+                inner => not(inner),
             },
-            other => self.value(other),
+            other => other,
+        };
+        match condition {
+            Expr::InSubquery(test) if top && is_join_on_column(&test) => {
+                Ok(Transformed::no(Expr::InSubquery(test)))
+            }
+            Expr::BinaryExpr(BinaryExpr {
+                left,
+                op: op @ (Operator::And | Operator::Or),
+                right,
+            }) => {
+                let left = self.condition(*left, false)?;
+                let right = self.condition(*right, false)?;
+                let changed = left.transformed || right.transformed;
+                let (left, right) = (Box::new(left.data), Box::new(right.data));
+                let both = Expr::BinaryExpr(BinaryExpr::new(left, op, right));
+                Ok(Transformed::new_transformed(both, changed))
+            }
+            other => match SetTest::new(other) {
+                Ok(test) => self.set_condition(test).map(Transformed::yes),
+                Err(other) => self.value(other),
+            },
         }
     }
 
-    fn in_condition(&self, test: InSubquery) -> Result<Transformed<Expr>> {
-        let plan = test.subquery.subquery.as_ref();
-        if !is_correlated(plan) || GlobalAggregate::find(plan).is_some() {
-            return match is_correlated(plan) {
-                true => self.value(Expr::InSubquery(test)),
-                false => Ok(Transformed::no(Expr::InSubquery(test))),
-            };
+    fn set_condition(&self, test: SetTest) -> Result<Expr> {
+        if let Some(value) = self.aggregate_value(&test)? {
+            return Ok(value);
         }
-        check_correlation(plan)?;
-        let negated = test.negated;
         let parts = self.membership(&test)?;
-        if !negated {
-            return Ok(Transformed::yes(parts.equal));
+        if !test.negated {
+            return Ok(parts.matched);
         }
         let unknown = [parts.null_in_set, parts.null_value].into_iter().flatten();
-        let unequal = unknown.fold(not(parts.equal), |all, part| all.and(not(part)));
-        Ok(Transformed::yes(unequal))
+        Ok(unknown.fold(not(parts.matched), |all, part| all.and(not(part))))
     }
 
     /// An expression whose unknown must stay unknown.
     fn value(&self, expr: Expr) -> Result<Transformed<Expr>> {
-        expr.transform_up(|e| match e {
-            Expr::InSubquery(test) => self.in_value(test).map(Transformed::yes),
-            Expr::Exists(test) => self.exists_value(test),
-            other => Ok(Transformed::no(other)),
+        expr.transform_up(|e| match SetTest::new(e) {
+            Ok(test) => self.set_value(&test).map(Transformed::yes),
+            Err(Expr::Exists(test)) => self.exists_value(test),
+            Err(Expr::ScalarSubquery(subquery)) => {
+                check_one_row(&subquery.subquery)?;
+                Ok(Transformed::no(Expr::ScalarSubquery(subquery)))
+            }
+            Err(other) => Ok(Transformed::no(other)),
         })
     }
 
-    fn in_value(&self, test: InSubquery) -> Result<Expr> {
-        let plan = test.subquery.subquery.as_ref();
-        if is_correlated(plan)
-            && let Some(aggregate) = GlobalAggregate::find(plan)
-        {
-            let equal = (*test.expr).eq(scalar(plan.clone()));
-            let inside = match aggregate.having(plan)? {
-                Some(kept) => scalar(kept).is_true().and(equal),
-                None => equal,
-            };
-            return Ok(if test.negated { not(inside) } else { inside });
+    fn set_value(&self, test: &SetTest) -> Result<Expr> {
+        if let Some(value) = self.aggregate_value(test)? {
+            return Ok(value);
         }
-        check_correlation(plan)?;
-        let negated = test.negated;
-        let parts = self.membership(&test)?;
-        let Some(unknown) = [parts.null_in_set, parts.null_value].into_iter().flatten().reduce(Expr::or)
-        else {
-            return Ok(if negated { not(parts.equal) } else { parts.equal });
+        let parts = self.membership(test)?;
+        let unknown = [parts.null_in_set, parts.null_value]
+            .into_iter()
+            .flatten()
+            .reduce(Expr::or);
+        match unknown {
+            None if test.negated => Ok(not(parts.matched)),
+            None => Ok(parts.matched),
+            Some(unknown) => when(parts.matched, lit(!test.negated))
+                .when(unknown, lit(ScalarValue::Boolean(None)))
+                .otherwise(lit(test.negated)),
+        }
+    }
+
+    /// The test against a correlated aggregate without `GROUP BY`: a set of one value, or of none
+    /// when `HAVING` drops it.
+    fn aggregate_value(&self, test: &SetTest) -> Result<Option<Expr>> {
+        let plan = test.set.subquery.as_ref();
+        let Some(aggregate) = GlobalAggregate::find(plan).filter(|_| is_correlated(plan)) else {
+            return Ok(None);
         };
-        when(parts.equal, lit(!negated))
-            .when(unknown, lit(ScalarValue::Boolean(None)))
-            .otherwise(lit(negated))
+        check_one_row(plan)?;
+        let compared = test.compared_with(scalar(plan.clone()), test.value.clone());
+        let inside = match aggregate.having()? {
+            Some(kept) => scalar(kept).is_true().and(compared),
+            None => compared,
+        };
+        Ok(Some(if test.negated { not(inside) } else { inside }))
     }
 
     fn exists_value(&self, test: Exists) -> Result<Transformed<Expr>> {
-        let plan = test.subquery.subquery.as_ref();
+        let whole = test.subquery.subquery.as_ref();
+        let plan = without_order(whole)?;
         if is_correlated(plan) {
             if let Some(aggregate) = GlobalAggregate::find(plan) {
-                let found = match aggregate.having(plan)? {
+                check_one_row(plan)?;
+                let found = match aggregate.having()? {
                     Some(kept) => scalar(kept).is_true(),
                     None => lit(true),
                 };
-                return Ok(Transformed::yes(if test.negated { not(found) } else { found }));
+                return Ok(Transformed::yes(if test.negated {
+                    not(found)
+                } else {
+                    found
+                }));
             }
             check_correlation(plan)?;
         }
-        if self.in_filter {
+        if self.in_filter && std::ptr::eq(whole, plan) {
             return Ok(Transformed::no(Expr::Exists(test)));
         }
         let found = self.exists(plan.clone())?;
-        Ok(Transformed::yes(if test.negated { not(found) } else { found }))
+        Ok(Transformed::yes(if test.negated {
+            not(found)
+        } else {
+            found
+        }))
     }
 
-    /// What decides `x IN (S)`.
-    fn membership(&self, test: &InSubquery) -> Result<Membership> {
-        let set = with_named_value(test.subquery.subquery.as_ref())?;
+    fn membership(&self, test: &SetTest) -> Result<Membership> {
+        check_correlation(&test.set.subquery)?;
+        let set = with_named_value(test.set.subquery.as_ref())?;
         let (qualifier, field) = set.schema().qualified_field(0);
         let element = Expr::Column(Column::from((qualifier, field)));
-        let nullable_set = field.is_nullable();
-        let value = test.expr.as_ref();
-        let outer = self.as_outer(value.clone())?;
+        let matches = test.compared_with(element.clone(), self.as_outer(test.value.clone())?);
 
-        let filtered = |condition: Expr| LogicalPlanBuilder::from(set.clone()).filter(condition)?.build();
-        let equal = self.exists(filtered(element.clone().eq(outer))?)?;
-        let null_in_set = match nullable_set {
-            true => Some(self.exists(filtered(element.is_null())?)?),
+        let only = |condition: Expr| {
+            LogicalPlanBuilder::from(set.clone())
+                .filter(condition)?
+                .build()
+        };
+        let null_in_set = match field.is_nullable() {
+            true => Some(self.exists(only(element.is_null())?)?),
             false => None,
         };
-        let null_value = match value.nullable(self.schema)? {
-            true => Some(value.clone().is_null().and(self.exists(set.clone())?)),
+        let null_value = match test.value.nullable(self.schema)? {
+            true => Some(test.value.clone().is_null().and(self.exists(set.clone())?)),
             false => None,
         };
-        Ok(Membership { equal, null_in_set, null_value })
+        Ok(Membership {
+            matched: self.exists(only(matches)?)?,
+            null_in_set,
+            null_value,
+        })
     }
 
     fn exists(&self, plan: LogicalPlan) -> Result<Expr> {
         if self.in_filter {
-            return Ok(Expr::Exists(Exists { subquery: subquery(plan), negated: false }));
+            return Ok(Expr::Exists(Exists {
+                subquery: subquery(plan),
+                negated: false,
+            }));
         }
         let rows = count(lit(1_i64));
         let counted = LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), vec![rows])?;
         let (qualifier, field) = counted.schema().qualified_field(0);
         let rows = Expr::Column(Column::from((qualifier, field)));
-        Ok(scalar(counted.project(vec![rows.gt(lit(0_i64)).alias(VALUE)])?.build()?))
+        Ok(scalar(
+            counted
+                .project(vec![rows.gt(lit(0_i64)).alias(FOUND)])?
+                .build()?,
+        ))
     }
 
     /// The same expression as seen from inside a subquery.
@@ -226,23 +308,14 @@ impl Rewriter<'_> {
     }
 }
 
+/// What decides a [`SetTest`].
 struct Membership {
-    /// An element of the set equals the value.
-    equal: Expr,
+    /// An element of the set compares as asked.
+    matched: Expr,
     /// An element of the set is NULL; absent when none can be.
     null_in_set: Option<Expr>,
     /// The value is NULL and the set is not empty; absent when the value cannot be NULL.
     null_value: Option<Expr>,
-}
-
-/// The set with its one column under a name of its own, so that a column pulled up beside it
-/// cannot collide with it.
-fn with_named_value(set: &LogicalPlan) -> Result<LogicalPlan> {
-    let LogicalPlan::Projection(projection) = set else { return Ok(set.clone()) };
-    let [element] = projection.expr.as_slice() else { return Ok(set.clone()) };
-    LogicalPlanBuilder::from((*projection.input).clone())
-        .project(vec![element.clone().unalias().alias(VALUE)])?
-        .build()
 }
 
 fn scalar(plan: LogicalPlan) -> Expr {
@@ -251,5 +324,116 @@ fn scalar(plan: LogicalPlan) -> Expr {
 
 fn subquery(plan: LogicalPlan) -> Subquery {
     let outer_ref_columns = plan.all_out_ref_exprs();
-    Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: Default::default() }
+    Subquery {
+        subquery: Arc::new(plan),
+        outer_ref_columns,
+        spans: Default::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::{Error, ErrorKind};
+    use crate::optimizer::testing::{rows, session_after, try_rows};
+
+    const TABLES: &str = "
+        CREATE TABLE o(x INT, b INT) AS VALUES (1, 1), (NULL, 1), (2, 2), (3, 3), (NULL, 9)
+        CREATE TABLE i(y INT, b INT) AS VALUES (1, 1), (NULL, 2), (7, 3)";
+
+    #[tokio::test]
+    async fn in_and_exists_have_three_truth_values() {
+        let session = session_after(TABLES).await;
+        for (condition, kept) in [
+            ("x NOT IN (SELECT y FROM i)", vec![]),
+            (
+                "x NOT IN (SELECT y FROM i WHERE i.b = o.b)",
+                vec!["3 3", "NULL 9"],
+            ),
+            (
+                "x NOT IN (SELECT y FROM i WHERE i.b < o.b)",
+                vec!["1 1", "2 2", "NULL 1"],
+            ),
+            ("x NOT IN (SELECT y FROM i) OR b = 77", vec![]),
+            (
+                "NOT (x IN (SELECT y FROM i) AND b = 1)",
+                vec!["2 2", "3 3", "NULL 9"],
+            ),
+            (
+                "(x IN (SELECT y FROM i)) IS NULL",
+                vec!["2 2", "3 3", "NULL 1", "NULL 9"],
+            ),
+            ("5 NOT IN (SELECT y FROM i)", vec![]),
+            (
+                "x <> ALL (SELECT y FROM i WHERE y > 5)",
+                vec!["1 1", "2 2", "3 3"],
+            ),
+            ("x = ANY (SELECT y FROM i)", vec!["1 1"]),
+        ] {
+            let sql = format!("SELECT x, b FROM o WHERE {condition}");
+            assert_eq!(rows(&session, &sql).await, kept, "{condition}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_aggregate_over_no_rows_has_a_row() {
+        let session = session_after(TABLES).await;
+        for (condition, kept) in [
+            ("NOT EXISTS (SELECT max(y) FROM i WHERE i.b = o.b)", 0),
+            ("EXISTS (SELECT count(*) FROM i WHERE i.b = o.b)", 5),
+            (
+                "EXISTS (SELECT count(*) FROM i WHERE i.b = o.b HAVING count(*) = 0)",
+                1,
+            ),
+            ("0 IN (SELECT count(*) FROM i WHERE i.b = o.b)", 1),
+            (
+                "b IN (SELECT coalesce(max(y), 9) FROM i WHERE i.b = o.b)",
+                3,
+            ),
+            ("x NOT IN (SELECT max(y) FROM i WHERE i.b = o.b)", 1),
+        ] {
+            let sql = format!("SELECT x FROM o WHERE {condition}");
+            assert_eq!(rows(&session, &sql).await.len(), kept, "{condition}");
+        }
+    }
+
+    #[tokio::test]
+    async fn predicates_may_be_selected() {
+        let session = session_after(TABLES).await;
+        for (expression, values) in [
+            (
+                "x IN (SELECT y FROM i)",
+                ["NULL", "NULL", "NULL", "NULL", "true"],
+            ),
+            (
+                "x NOT IN (SELECT y FROM i WHERE y > 0)",
+                ["NULL", "NULL", "false", "true", "true"],
+            ),
+            (
+                "EXISTS (SELECT 1 FROM i WHERE i.b = o.b)",
+                ["false", "true", "true", "true", "true"],
+            ),
+        ] {
+            let sql = format!("SELECT {expression} AS z FROM o");
+            assert_eq!(rows(&session, &sql).await, values, "{expression}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_pulled_up_is_refused_in_plain_words() {
+        let session = session_after(TABLES).await;
+        for condition in [
+            "x IN (SELECT rank() OVER (ORDER BY y) FROM i WHERE i.b = o.b)",
+            "x IN (SELECT y FROM i WHERE i.b = o.b LIMIT 1)",
+            "EXISTS (SELECT 1 FROM i WHERE i.b = o.b OFFSET 1)",
+            "EXISTS (SELECT 1 FROM i LEFT JOIN (SELECT y FROM i AS j WHERE j.b = o.b) AS k ON true)",
+        ] {
+            let sql = format!("SELECT x FROM o WHERE {condition}");
+            let error = try_rows(&session, &sql).await.unwrap_err();
+            let datafusion::common::DataFusionError::External(cause) = error.find_root() else {
+                panic!("{condition}: {error}")
+            };
+            let refused = cause.downcast_ref::<Error>().unwrap();
+            assert_eq!(refused.kind(), ErrorKind::Unsupported, "{condition}");
+        }
+    }
 }

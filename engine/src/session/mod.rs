@@ -7,5 +7,5 @@ mod task_options;
 
 pub use builder::{Extension, SessionFactory};
 pub use memory::{MemoryBudget, QueryMemoryPool};
-pub use runtime::{NodeRuntime, QueryShare, RuntimeConfig};
+pub use runtime::{NodeRuntime, RuntimeConfig};
 pub use task_options::TaskOptions;

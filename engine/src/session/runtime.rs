@@ -1,7 +1,6 @@
 //! What one node lends to all its queries: memory, spill space, caches; and the slice of it that
 //! each query gets.
 
-use std::any::Any;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
@@ -33,30 +32,11 @@ pub struct NodeRuntime {
     queries: DashMap<String, WeakShare>,
 }
 
-/// One query's slice of a node.
-#[derive(Clone)]
-pub struct QueryShare {
-    /// The runtime all tasks of the query on this node share.
-    pub runtime: Arc<RuntimeEnv>,
-    /// What the query's object stores consult, such as the identities of its pinned files.
-    pub attachment: Arc<dyn Any + Send + Sync>,
-}
-
 /// Remembers a query's slice without keeping it alive: its tasks do that.
 #[derive(Debug)]
 struct WeakShare {
     runtime: Weak<RuntimeEnv>,
-    attachment: Weak<dyn Any + Send + Sync>,
     pool: Weak<QueryMemoryPool>,
-}
-
-impl WeakShare {
-    fn upgrade(&self) -> Option<QueryShare> {
-        Some(QueryShare {
-            runtime: self.runtime.upgrade()?,
-            attachment: self.attachment.upgrade()?,
-        })
-    }
 }
 
 impl NodeRuntime {
@@ -95,7 +75,7 @@ impl NodeRuntime {
         self.template.disk_manager.used_disk_space()
     }
 
-    /// The slice of one query on this node: every task of the query shares it, with a memory pool
+    /// The runtime of one query on this node: every task of the query shares it, with a memory pool
     /// of `memory_limit` bytes and the object stores that `stores` makes for the first of them.
     ///
     /// # Errors
@@ -104,27 +84,25 @@ impl NodeRuntime {
         &self,
         query_id: &str,
         memory_limit: usize,
-        stores: impl FnOnce() -> (Arc<dyn ObjectStoreRegistry>, Arc<dyn Any + Send + Sync>),
-    ) -> Result<QueryShare, DataFusionError> {
+        stores: impl FnOnce() -> Arc<dyn ObjectStoreRegistry>,
+    ) -> Result<Arc<RuntimeEnv>, DataFusionError> {
         self.queries.retain(|_, share| share.runtime.strong_count() > 0);
         let slot = self.queries.entry(query_id.to_owned());
         if let dashmap::Entry::Occupied(slot) = &slot
-            && let Some(share) = slot.get().upgrade()
+            && let Some(runtime) = slot.get().runtime.upgrade()
         {
-            return Ok(share);
+            return Ok(runtime);
         }
-        let (registry, attachment) = stores();
         let pool = Arc::new(QueryMemoryPool::new(Arc::clone(&self.budget), memory_limit));
         let runtime = RuntimeEnvBuilder::from_runtime_env(&self.template)
             .with_memory_pool(Arc::clone(&pool) as Arc<dyn MemoryPool>)
-            .with_object_store_registry(registry)
+            .with_object_store_registry(stores())
             .build_arc()?;
         drop(slot.insert(WeakShare {
             runtime: Arc::downgrade(&runtime),
-            attachment: Arc::downgrade(&attachment),
             pool: Arc::downgrade(&pool),
         }));
-        Ok(QueryShare { runtime, attachment })
+        Ok(runtime)
     }
 
     /// The most bytes a running query held on this node, or `None` when it does not run here.

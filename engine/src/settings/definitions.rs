@@ -124,12 +124,12 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "max_expression_depth",
         description: "deepest nesting of parentheses, CASE, functions and queries in a statement",
-        field: Field::Count(|v| &mut v.max_expression_depth, 10..=1000),
+        field: Field::Count(|v| &mut v.max_expression_depth, 10..=200),
     },
     Setting {
         name: "max_in_list",
         description: "most elements of one IN (…) list",
-        field: Field::Count(|v| &mut v.max_in_list, 1..=10_000_000),
+        field: Field::Count(|v| &mut v.max_in_list, 1..=500_000),
     },
     Setting {
         name: "max_metadata_age",
@@ -231,7 +231,10 @@ impl Setting {
 
     pub(super) fn set(&self, values: &mut Values, text: &str) -> Result<()> {
         self.try_set(values, text.trim()).map_err(|error| {
-            Error::invalid(format!("invalid value for setting \"{}\": {error}", self.name))
+            Error::invalid(format!(
+                "invalid value for setting \"{}\": {error}",
+                self.name
+            ))
         })
     }
 
@@ -252,7 +255,9 @@ impl Setting {
             }
             Field::Time(at) => {
                 let time = parse_duration(text)?;
-                check_range(&time, &(Duration::ZERO..=DAY * 365), |t| format_duration(*t))?;
+                check_range(&time, &(Duration::ZERO..=DAY * 365), |t| {
+                    format_duration(*t)
+                })?;
                 *at(values) = time;
             }
             Field::Text(at, check) => *at(values) = check(text)?,
@@ -292,7 +297,9 @@ fn parse_switch(text: &str) -> Result<bool> {
     match text.to_ascii_lowercase().as_str() {
         "on" | "true" | "yes" | "1" => Ok(true),
         "off" | "false" | "no" | "0" => Ok(false),
-        _ => Err(Error::invalid(format!("\"{text}\" is neither \"on\" nor \"off\""))),
+        _ => Err(Error::invalid(format!(
+            "\"{text}\" is neither \"on\" nor \"off\""
+        ))),
     }
 }
 
@@ -301,7 +308,9 @@ fn check_compression(text: &str) -> Result<String> {
     if matches!(name.as_str(), "lz4" | "zstd" | "none") {
         return Ok(name);
     }
-    Err(Error::invalid(format!("\"{text}\" is not one of lz4, zstd, none")))
+    Err(Error::invalid(format!(
+        "\"{text}\" is not one of lz4, zstd, none"
+    )))
 }
 
 fn check_schema(text: &str) -> Result<String> {
@@ -331,7 +340,11 @@ mod tests {
     #[test]
     fn settings_are_listed_by_name_and_described() {
         assert!(SETTINGS.is_sorted_by_key(|setting| setting.name));
-        assert!(SETTINGS.iter().all(|setting| !setting.description.is_empty()));
+        assert!(
+            SETTINGS
+                .iter()
+                .all(|setting| !setting.description.is_empty())
+        );
     }
 
     #[test]
@@ -353,7 +366,9 @@ mod tests {
             error.message(),
             "invalid value for setting \"batch_size\": 0 is not between 1 and 1048576"
         );
-        let error = Setting::find("timezone").unwrap().set(&mut values, "Mars/Olympus");
+        let error = Setting::find("timezone")
+            .unwrap()
+            .set(&mut values, "Mars/Olympus");
         assert!(error.unwrap_err().message().contains("Europe/Berlin"));
         assert_eq!(values, Values::default());
     }

@@ -79,7 +79,7 @@ impl Settings {
             setting.copy(&self.defaults, &mut self.values);
             return Ok(());
         }
-        if self.options.remove(&name).is_none() && !is_known_option(&name) {
+        if self.options.remove(&name).is_none() && !passthrough::exists(&name) {
             return Err(unknown(&name));
         }
         Ok(())
@@ -98,9 +98,7 @@ impl Settings {
         let name = passthrough::canonical(name);
         match Setting::find(&name) {
             Some(setting) => Ok(setting.get(&self.values)),
-            None => {
-                passthrough::get(&self.config_options(), &name).ok_or_else(|| unknown(&name))
-            }
+            None => passthrough::get(&self.config_options(), &name).ok_or_else(|| unknown(&name)),
         }
     }
 
@@ -115,7 +113,9 @@ impl Settings {
         let changed = |row: &SettingRow| {
             self.options.contains_key(&row.name) || self.default_options.contains_key(&row.name)
         };
-        documented.chain(self.list_options().into_iter().filter(changed)).collect()
+        documented
+            .chain(self.list_options().into_iter().filter(changed))
+            .collect()
     }
 
     /// Every option of DataFusion and its distribution that a session may set.
@@ -155,7 +155,9 @@ impl Settings {
         }
         if let Some(distributed) = options.extensions.get_mut::<DistributedConfig>() {
             distributed.broadcast_joins = values.broadcast_joins;
-            distributed.compression.clone_from(&values.exchange_compression);
+            distributed
+                .compression
+                .clone_from(&values.exchange_compression);
             distributed.file_scan_config_bytes_per_partition = clamp(values.task_scan_bytes);
             distributed.max_tasks_per_stage = values.max_tasks_per_stage;
         }
@@ -183,16 +185,9 @@ fn apply_options(options: &mut ConfigOptions, values: &BTreeMap<String, String>)
 fn check_option(name: &str, value: &str) -> Result<()> {
     let mut options = passthrough::default_options();
     match passthrough::set(&mut options, name, value) {
-        Err(_) if !is_known_option(name) => Err(unknown(name)),
+        Err(_) if !passthrough::exists(name) => Err(unknown(name)),
         outcome => outcome,
     }
-}
-
-/// Whether it is an option, be it one a session may set or not.
-fn is_known_option(name: &str) -> bool {
-    passthrough::is_option(name)
-        && (name == "datafusion.optimizer.enable_dynamic_filter_pushdown"
-            || passthrough::default_options().entries().iter().any(|entry| entry.key == name))
 }
 
 fn unknown(name: &str) -> Error {
@@ -234,19 +229,41 @@ mod tests {
     #[test]
     fn options_of_datafusion_and_its_distribution_are_checked_and_applied() {
         let mut settings = Settings::new();
-        settings.set("datafusion.execution.coalesce_batches", "false").unwrap();
+        settings
+            .set("datafusion.execution.coalesce_batches", "false")
+            .unwrap();
         settings.set("distributed.partial_reduce", "true").unwrap();
-        settings.set("datafusion.optimizer.enable_dynamic_filter_pushdown", "false").unwrap();
+        settings
+            .set(
+                "datafusion.optimizer.enable_dynamic_filter_pushdown",
+                "false",
+            )
+            .unwrap();
         settings.set("batch_size", "100").unwrap();
         let mut options = ConfigOptions::new();
         settings.apply(&mut options);
         assert!(!options.execution.coalesce_batches);
         assert!(!options.optimizer.enable_join_dynamic_filter_pushdown);
         assert_eq!(options.execution.batch_size.get(), 100);
-        assert!(options.extensions.get::<DistributedConfig>().unwrap().partial_reduce);
+        assert!(
+            options
+                .extensions
+                .get::<DistributedConfig>()
+                .unwrap()
+                .partial_reduce
+        );
         assert_eq!(settings.get("distributed.partial_reduce").unwrap(), "true");
-        assert!(settings.set("datafusion.execution.coalesce_batches", "perhaps").is_err());
-        assert!(settings.list().iter().any(|row| row.name == "distributed.partial_reduce"));
+        assert!(
+            settings
+                .set("datafusion.execution.coalesce_batches", "perhaps")
+                .is_err()
+        );
+        assert!(
+            settings
+                .list()
+                .iter()
+                .any(|row| row.name == "distributed.partial_reduce")
+        );
         settings.reset_all();
         assert_eq!(settings, Settings::new());
     }
@@ -254,7 +271,9 @@ mod tests {
     #[test]
     fn an_option_that_a_setting_governs_is_that_setting() {
         let mut settings = Settings::new();
-        settings.set("datafusion.execution.batch_size", "77").unwrap();
+        settings
+            .set("datafusion.execution.batch_size", "77")
+            .unwrap();
         assert_eq!(settings.values().batch_size, 77);
         assert_eq!(settings.get("batch_size").unwrap(), "77");
         settings.set("TIME ZONE", "UTC").unwrap();
@@ -267,16 +286,26 @@ mod tests {
         for (wrong, right) in [
             ("query_timout", "query_timeout"),
             ("batchsize", "batch_size"),
-            ("datafusion.execution.colaesce_batches", "datafusion.execution.coalesce_batches"),
+            (
+                "datafusion.execution.colaesce_batches",
+                "datafusion.execution.coalesce_batches",
+            ),
             ("distributed.partial_reduc", "distributed.partial_reduce"),
         ] {
             let error = settings.set(wrong, "1").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotFound);
-            assert!(error.message().contains(&format!("did you mean \"{right}\"?")), "{error}");
+            assert!(
+                error
+                    .message()
+                    .contains(&format!("did you mean \"{right}\"?")),
+                "{error}"
+            );
         }
         assert!(settings.get("nonsense_of_all_kinds").is_err());
         assert!(settings.reset("nonsense").is_err());
-        let error = settings.set("datafusion.runtime.memory_limit", "1G").unwrap_err();
+        let error = settings
+            .set("datafusion.runtime.memory_limit", "1G")
+            .unwrap_err();
         assert!(error.message().contains("cannot be changed"), "{error}");
     }
 
@@ -296,7 +325,11 @@ mod tests {
     fn the_list_shows_values_and_defaults() {
         let mut settings = Settings::new();
         settings.set("max_metadata_age", "1m").unwrap();
-        let row = settings.list().into_iter().find(|row| row.name == "max_metadata_age").unwrap();
+        let row = settings
+            .list()
+            .into_iter()
+            .find(|row| row.name == "max_metadata_age")
+            .unwrap();
         assert_eq!((row.value.as_str(), row.default.as_str()), ("1m", "5s"));
         assert!(settings.list_options().len() > 50);
     }

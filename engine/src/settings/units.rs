@@ -52,16 +52,24 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
         "" if scale(number, 1) == Some(0) => Some(1),
         unit => factor_of(TIME_UNITS, unit),
     };
-    factor.and_then(|factor| scale(number, factor)).map(Duration::from_micros).ok_or_else(|| {
-        Error::invalid(format!("\"{text}\" is not a duration; write it as \"30s\" or \"250ms\""))
-    })
+    factor
+        .and_then(|factor| scale(number, factor))
+        .map(Duration::from_micros)
+        .ok_or_else(|| {
+            Error::invalid(format!(
+                "\"{text}\" is not a duration; write it as \"30s\" or \"250ms\""
+            ))
+        })
 }
 
 /// Writes a size in the largest unit that divides it.
 pub fn format_bytes(bytes: u64) -> String {
-    for (unit, factor) in
-        [("TiB", 1_u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
-    {
+    for (unit, factor) in [
+        ("TiB", 1_u64 << 40),
+        ("GiB", 1 << 30),
+        ("MiB", 1 << 20),
+        ("KiB", 1 << 10),
+    ] {
         if bytes != 0 && bytes.is_multiple_of(factor) {
             return format!("{}{unit}", bytes / factor);
         }
@@ -91,13 +99,18 @@ pub fn format_duration(duration: Duration) -> String {
 
 fn split_number(text: &str) -> (&str, String) {
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     (number, unit.trim().to_ascii_lowercase())
 }
 
 fn factor_of(units: &[(&str, u64)], unit: &str) -> Option<u64> {
-    units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor)
+    units
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .map(|(_, factor)| *factor)
 }
 
 /// `number × factor` exactly where the number is whole, rounded down where it has a fraction.
@@ -136,7 +149,15 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_refused_with_an_example() {
-        for text in ["", "MiB", "-1", "1.2.3MB", "12 parsecs", "99999999999999TiB", "1e9"] {
+        for text in [
+            "",
+            "MiB",
+            "-1",
+            "1.2.3MB",
+            "12 parsecs",
+            "99999999999999TiB",
+            "1e9",
+        ] {
             let error = parse_bytes(text).unwrap_err();
             assert!(error.message().contains("64MiB"), "{text}: {error}");
         }
@@ -157,9 +178,20 @@ mod tests {
         for bytes in [0, 1, 1000, 1024, 3 << 20, 5 << 30, (1 << 40) + 1, u64::MAX] {
             assert_eq!(parse_bytes(&format_bytes(bytes)).unwrap(), bytes);
         }
-        for micros in [0, 1, 1500, 2_000_000, 90_000_000, 7_200_000_000, 86_400_000_000] {
+        for micros in [
+            0,
+            1,
+            1500,
+            2_000_000,
+            90_000_000,
+            7_200_000_000,
+            86_400_000_000,
+        ] {
             let duration = Duration::from_micros(micros);
-            assert_eq!(parse_duration(&format_duration(duration)).unwrap(), duration);
+            assert_eq!(
+                parse_duration(&format_duration(duration)).unwrap(),
+                duration
+            );
         }
         assert_eq!(format_bytes(64 << 20), "64MiB");
         assert_eq!(format_duration(Duration::from_secs(90)), "90s");

@@ -29,7 +29,9 @@ pub(super) fn caret_numbered(
         .ok()
         .and_then(|line| line.checked_sub(1))
         .and_then(|index| sql.split('\n').nth(index));
-    let Some(text) = text else { return message.to_string() };
+    let Some(text) = text else {
+        return message.to_string();
+    };
     let column = usize::try_from(column).unwrap_or(1).max(1) - 1;
     let text = text.trim_end_matches('\r');
     let (excerpt, indent) = window(text, column.min(text.chars().count()));
@@ -45,7 +47,12 @@ pub(super) fn caret_numbered(
 fn window(line: &str, index: usize) -> (String, usize) {
     // Only the neighbourhood is looked at: a line may be megabytes long.
     let first = index.saturating_sub(WINDOW);
-    let cells: Vec<char> = line.chars().skip(first).take(3 * WINDOW).map(printable).collect();
+    let cells: Vec<char> = line
+        .chars()
+        .skip(first)
+        .take(3 * WINDOW)
+        .map(printable)
+        .collect();
     let index = (index - first).min(cells.len());
     let mut start = index;
     let mut before = 0;

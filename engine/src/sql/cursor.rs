@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{DataType, Expr, Ident, ObjectName, Query a
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
-use super::balance::balance_conditions;
+use super::balance::balance_chains;
 use super::fault::{Fault, Parsed};
 use super::inspect::inspect;
 use super::limits::ParseLimits;
@@ -26,20 +26,23 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// `tokens` are those of `text`, with places that count from its start.
-    pub(super) fn new(
-        tokens: Vec<TokenWithSpan>,
-        text: &'a str,
-        limits: &'a ParseLimits,
-    ) -> Self {
+    pub(super) fn new(tokens: Vec<TokenWithSpan>, text: &'a str, limits: &'a ParseLimits) -> Self {
         let parser = Parser::new(&DIALECT)
             .with_tokens_with_locations(tokens)
             .with_recursion_limit(limits.depth * PARSER_LEVELS + 50);
-        Self { parser, text, limits }
+        Self {
+            parser,
+            text,
+            limits,
+        }
     }
 
     /// Whether the next words are these; quoted names are no words.
     pub(super) fn at(&self, words: &[&str]) -> bool {
-        words.iter().enumerate().all(|(n, word)| is_word(&self.parser.peek_nth_token_ref(n).token, word))
+        words
+            .iter()
+            .enumerate()
+            .all(|(n, word)| is_word(&self.parser.peek_nth_token_ref(n).token, word))
     }
 
     /// Whether the next token is this one.
@@ -81,7 +84,9 @@ impl<'a> Cursor<'a> {
 
     /// Fails at the next token.
     pub(super) fn expected<T>(&self, what: &str) -> Parsed<T> {
-        Ok(self.parser.expected_ref(what, self.parser.peek_token_ref())?)
+        Ok(self
+            .parser
+            .expected_ref(what, self.parser.peek_token_ref())?)
     }
 
     pub(super) fn at_end(&self) -> bool {
@@ -90,7 +95,11 @@ impl<'a> Cursor<'a> {
 
     /// Fails unless the statement ends here.
     pub(super) fn end(&self) -> Parsed<()> {
-        if self.at_end() { Ok(()) } else { self.expected("the end of the statement") }
+        if self.at_end() {
+            Ok(())
+        } else {
+            self.expected("the end of the statement")
+        }
     }
 
     pub(super) fn if_exists(&mut self) -> bool {
@@ -103,7 +112,10 @@ impl<'a> Cursor<'a> {
 
     /// A name: lower case unless quoted.
     pub(super) fn name(&mut self) -> Parsed<String> {
-        if matches!(self.parser.peek_token_ref().token, Token::SingleQuotedString(_)) {
+        if matches!(
+            self.parser.peek_token_ref().token,
+            Token::SingleQuotedString(_)
+        ) {
             return self.expected("a name");
         }
         Ok(lower_unless_quoted(self.parser.parse_identifier()?))
@@ -133,13 +145,18 @@ impl<'a> Cursor<'a> {
         let start = self.parser.peek_token_ref().clone();
         let name = self.parser.parse_object_name(false)?;
         table_reference(name).or_else(|_| {
-            Ok(self.parser.expected_ref("a name such as schema.table", &start)?)
+            Ok(self
+                .parser
+                .expected_ref("a name such as schema.table", &start)?)
         })
     }
 
     /// The name of a table that is to be made: never a path.
     pub(super) fn new_table(&mut self) -> Parsed<TableReference> {
-        if matches!(self.parser.peek_token_ref().token, Token::SingleQuotedString(_)) {
+        if matches!(
+            self.parser.peek_token_ref().token,
+            Token::SingleQuotedString(_)
+        ) {
             return self.expected("a name");
         }
         self.table()
@@ -149,10 +166,15 @@ impl<'a> Cursor<'a> {
     pub(super) fn schema(&mut self) -> Parsed<SchemaReference> {
         let first = self.name()?;
         if !self.eat_token(&Token::Period) {
-            return Ok(SchemaReference::Bare { schema: first.into() });
+            return Ok(SchemaReference::Bare {
+                schema: first.into(),
+            });
         }
         let schema = self.name()?;
-        Ok(SchemaReference::Full { schema: schema.into(), catalog: first.into() })
+        Ok(SchemaReference::Full {
+            schema: schema.into(),
+            catalog: first.into(),
+        })
     }
 
     /// A text literal.
@@ -180,7 +202,9 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn at_query(&self) -> bool {
-        ["SELECT", "WITH", "VALUES", "FROM", "TABLE"].iter().any(|word| self.at(&[word]))
+        ["SELECT", "WITH", "VALUES", "FROM", "TABLE"]
+            .iter()
+            .any(|word| self.at(&[word]))
             || self.at_token(&Token::LParen)
     }
 
@@ -190,7 +214,7 @@ impl<'a> Cursor<'a> {
             return self.expected("a query");
         }
         let mut query = self.parser.parse_query()?;
-        balance_conditions(query.as_mut());
+        balance_chains(query.as_mut());
         inspect(query.as_ref(), self.limits)?;
         Ok(query)
     }
@@ -198,7 +222,7 @@ impl<'a> Cursor<'a> {
     /// An expression, checked in the same way.
     pub(super) fn expr(&mut self) -> Parsed<Expr> {
         let mut expr = self.parser.parse_expr()?;
-        balance_conditions(&mut expr);
+        balance_chains(&mut expr);
         inspect(&expr, self.limits)?;
         Ok(expr)
     }
@@ -206,7 +230,14 @@ impl<'a> Cursor<'a> {
     /// Where the next token stands, to be given to [`text_between`](Self::text_between).
     pub(super) fn mark(&self) -> Location {
         let place = self.parser.peek_token_ref().span.start;
-        if place.line == 0 { Location { line: u64::MAX, column: 1 } } else { place }
+        if place.line == 0 {
+            Location {
+                line: u64::MAX,
+                column: 1,
+            }
+        } else {
+            place
+        }
     }
 
     /// The source text from `start` to the last token taken.

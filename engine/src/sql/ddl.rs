@@ -26,7 +26,7 @@ pub enum PartitionColumn {
     /// Named only: declared among the table's columns, or its type is found from the paths.
     Name(String),
     /// Declared here, in addition to the table's columns.
-    Spec(ColumnSpec),
+    Spec(Box<ColumnSpec>),
 }
 
 impl PartitionColumn {

@@ -7,11 +7,14 @@ use arrow::error::ArrowError;
 use datafusion::common::{Column, DataFusionError, SchemaError};
 
 use super::function_words;
+use super::storage_words::{of_io, of_object_store};
 use crate::ErrorKind;
 use crate::names::nearest;
 
 /// Most columns listed when none is near the one that is missing.
 const COLUMNS_LISTED: usize = 12;
+/// Longest message passed on, in characters: some print a whole expression.
+const MESSAGE_MAX: usize = 1000;
 
 /// A kind and a message.
 #[derive(Debug)]
@@ -22,7 +25,10 @@ pub(super) struct Words {
 
 impl Words {
     pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self {
+            kind,
+            message: message.into(),
+        }
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
@@ -30,7 +36,10 @@ impl Words {
     }
 
     pub(super) fn internal(message: &str) -> Self {
-        Self::new(ErrorKind::Internal, format!("internal error: {}", clean(message)))
+        Self::new(
+            ErrorKind::Internal,
+            format!("internal error: {}", clean(message)),
+        )
     }
 }
 
@@ -45,8 +54,9 @@ pub(super) fn of_plain(error: &DataFusionError) -> Words {
         DataFusionError::Configuration(message) => Words::invalid(clean(message)),
         DataFusionError::Execution(message) => of_execution(message),
         DataFusionError::NotImplemented(message) => of_missing(message),
-        DataFusionError::Internal(message) => function_words::of(message)
-            .unwrap_or_else(|| of_internal(message)),
+        DataFusionError::Internal(message) => {
+            function_words::of(message).unwrap_or_else(|| of_internal(message))
+        }
         DataFusionError::ResourcesExhausted(message) => of_resources(message),
         DataFusionError::IoError(error) => of_io(error),
         DataFusionError::ObjectStore(error) => of_object_store(error),
@@ -62,7 +72,10 @@ pub(super) fn of_plain(error: &DataFusionError) -> Words {
 
 fn of_schema(error: &SchemaError) -> Words {
     match error {
-        SchemaError::FieldNotFound { field, valid_fields } => of_column(field, valid_fields),
+        SchemaError::FieldNotFound {
+            field,
+            valid_fields,
+        } => of_column(field, valid_fields),
         SchemaError::AmbiguousReference { field } => Words::invalid(format!(
             "column \"{0}\" is ambiguous: more than one table has it; write table.{0}",
             field.name
@@ -77,8 +90,11 @@ fn of_schema(error: &SchemaError) -> Words {
 /// An unknown column, with the nearest name or, where there are few, all of them.
 fn of_column(field: &Column, valid: &[Column]) -> Words {
     if let Some(relation) = &field.relation {
-        let tables: Vec<&str> =
-            valid.iter().filter_map(|c| c.relation.as_ref()).map(|r| r.table()).collect();
+        let tables: Vec<&str> = valid
+            .iter()
+            .filter_map(|c| c.relation.as_ref())
+            .map(|r| r.table())
+            .collect();
         if !tables.contains(&relation.table()) {
             let hint = did_you_mean(nearest(relation.table(), tables));
             let message = format!("table \"{relation}\" is not part of this query{hint}");
@@ -91,7 +107,10 @@ fn of_column(field: &Column, valid: &[Column]) -> Words {
         Some(relation) => format!("column \"{}\" does not exist in \"{relation}\"", field.name),
         None => format!("column \"{}\" does not exist", field.name),
     };
-    let hint = match names.iter().find(|name| name.eq_ignore_ascii_case(&field.name)) {
+    let hint = match names
+        .iter()
+        .find(|name| name.eq_ignore_ascii_case(&field.name))
+    {
         Some(name) => {
             format!("; did you mean \"{name}\"? names with capitals must be written in quotes")
         }
@@ -104,7 +123,8 @@ fn of_column(field: &Column, valid: &[Column]) -> Words {
 }
 
 fn did_you_mean(name: Option<&str>) -> String {
-    name.map(|name| format!("; did you mean \"{name}\"?")).unwrap_or_default()
+    name.map(|name| format!("; did you mean \"{name}\"?"))
+        .unwrap_or_default()
 }
 
 fn list_of(names: &[&str]) -> String {
@@ -135,6 +155,12 @@ fn of_plan(message: &str) -> Words {
     if let Some(name) = between(message, "table function '", "' not found") {
         return Words::invalid(format!("table function \"{name}\" does not exist"));
     }
+    if message.contains("have the same name") && message.contains("unique expression names") {
+        let same = between(message, "the expression ", " have the same name").unwrap_or_default();
+        return Words::invalid(format!(
+            "two columns have the same name: {same}; name one of them otherwise with AS"
+        ));
+    }
     Words::invalid(clean(message))
 }
 
@@ -156,9 +182,15 @@ fn of_execution(message: &str) -> Words {
 
 fn of_missing(message: &str) -> Words {
     let text = clean(message);
-    let subquery = ["ScalarSubquery", "Exists", "InSubquery", "OuterReferenceColumn", "SetComparison"]
-        .iter()
-        .any(|word| text.contains(word));
+    let subquery = [
+        "ScalarSubquery",
+        "Exists",
+        "InSubquery",
+        "OuterReferenceColumn",
+        "SetComparison",
+    ]
+    .iter()
+    .any(|word| text.contains(word));
     let message = if subquery {
         "a subquery that refers to the outer query in this way is not supported yet; \
          write it as a join"
@@ -170,6 +202,10 @@ fn of_missing(message: &str) -> Words {
 }
 
 fn of_internal(message: &str) -> Words {
+    // DataFusion's way to say that types do not fit together.
+    if message.contains("Failed to coerce") {
+        return Words::invalid(clean(message));
+    }
     if message.contains("OuterReferenceColumn") || message.contains("correlated") {
         return of_missing("OuterReferenceColumn");
     }
@@ -180,13 +216,13 @@ fn of_internal(message: &str) -> Words {
 fn of_resources(message: &str) -> Words {
     let text = clean(message);
     let advice = "raise the setting \"memory_limit\" or give the executors more memory";
-    let asked = between(&text, "Failed to allocate additional ", " for ")
-        .zip(between(&text, " for ", " with "))
-        .zip(between(&text, " with ", " already allocated"));
+    let asked = between(message, "Failed to allocate additional ", " for ")
+        .zip(between(message, " for ", " with "))
+        .zip(between(message, " with ", " already allocated"));
     let message = match asked {
-        Some(((asked, operator), held)) => format!(
-            "out of memory: {operator} asked for {asked} more and holds {held}; {advice}"
-        ),
+        Some(((asked, operator), held)) => {
+            format!("out of memory: {operator} asked for {asked} more and holds {held}; {advice}")
+        }
         None if text.contains("\"memory_limit\"") || text.contains("disk") => text,
         None => format!("{text}; {advice}"),
     };
@@ -199,10 +235,12 @@ pub(super) fn of_arrow(error: &ArrowError) -> Words {
         ArrowError::ArithmeticOverflow(message) => {
             Words::invalid(format!("a number is out of range: {}", clean(message)))
         }
-        ArrowError::CastError(message) | ArrowError::ParseError(message) => Words::invalid(format!(
-            "{}; TRY_CAST gives NULL where a value does not fit",
-            clean(message)
-        )),
+        ArrowError::CastError(message) | ArrowError::ParseError(message) => {
+            Words::invalid(format!(
+                "{}; TRY_CAST gives NULL where a value does not fit",
+                clean(message)
+            ))
+        }
         ArrowError::ComputeError(message)
         | ArrowError::InvalidArgumentError(message)
         | ArrowError::SchemaError(message) => of_execution(message),
@@ -241,59 +279,24 @@ pub(super) fn of_foreign(error: &(dyn StdError + 'static)) -> Words {
     Words::new(ErrorKind::Internal, clean(&error.to_string()))
 }
 
-fn of_io(error: &io::Error) -> Words {
-    let kind = match error.kind() {
-        io::ErrorKind::NotFound => ErrorKind::NotFound,
-        io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            return Words::new(ErrorKind::ResourceExhausted, format!("the disk is full: {error}"));
-        }
-        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => ErrorKind::Data,
-        _ => ErrorKind::Unavailable,
-    };
-    Words::new(kind, clean(&error.to_string()))
-}
-
-fn of_object_store(error: &object_store::Error) -> Words {
-    use object_store::Error as StoreError;
-    let (kind, message) = match error {
-        StoreError::NotFound { path, .. } => {
-            (ErrorKind::NotFound, format!("\"{path}\" does not exist"))
-        }
-        StoreError::PermissionDenied { path, .. } | StoreError::Unauthenticated { path, .. } => {
-            (ErrorKind::PermissionDenied, format!("\"{path}\" may not be read or written"))
-        }
-        StoreError::Precondition { path, .. } | StoreError::NotModified { path, .. } => {
-            (ErrorKind::Data, format!("\"{path}\" was changed while it was read"))
-        }
-        StoreError::AlreadyExists { path, .. } => {
-            (ErrorKind::AlreadyExists, format!("\"{path}\" exists already"))
-        }
-        other => return of_store_cause(other),
-    };
-    Words::new(kind, message)
-}
-
-/// The local store hides a full disk behind a generic error.
-fn of_store_cause(error: &object_store::Error) -> Words {
-    let mut cause = error.source();
-    while let Some(current) = cause {
-        if let Some(io) = current.downcast_ref::<io::Error>()
-            && matches!(io.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        {
-            return of_io(io);
-        }
-        cause = current.source();
-    }
-    Words::new(ErrorKind::Unavailable, clean(&error.to_string()))
-}
-
-/// The first paragraph in our style: no prefixes of DataFusion's, no plea to report a bug.
+/// The first paragraph in our style: no prefixes of DataFusion's, no plea to report a bug, no dump
+/// of a syntax tree.
 pub(super) fn clean(message: &str) -> String {
     let message = message.split("\n\nbacktrace: ").next().unwrap_or_default();
-    let message = message.split("This issue was likely caused by a bug").next().unwrap_or_default();
-    let text = strip_prefixes(message.trim()).trim_end_matches(['.', '\n', ' ']);
-    let text = text.replace('\n', " ").replace('\t', " ");
+    let message = message
+        .split("This issue was likely caused by a bug")
+        .next()
+        .unwrap_or_default();
+    let text = without_dump(strip_prefixes(message.trim()));
+    let text = text
+        .trim_end_matches(['.', ':', '\n', ' '])
+        .replace(['\n', '\t'], " ");
+    let shown: String = text.chars().take(MESSAGE_MAX).collect();
+    let text = if shown.len() < text.len() {
+        format!("{shown}…")
+    } else {
+        text
+    };
     let mut chars = text.chars();
     match (chars.next(), chars.clone().next()) {
         (Some(first), Some(second)) if !second.is_uppercase() && second != '(' => {
@@ -301,6 +304,19 @@ pub(super) fn clean(message: &str) -> String {
         }
         _ => text,
     }
+}
+
+/// Cuts a message where it begins to print a syntax tree, which is told by the places in it.
+fn without_dump(message: &str) -> &str {
+    let Some(at) = message.find("Span(Location(") else {
+        return message;
+    };
+    let Some(brace) = message[..at].find(['{', '(']) else {
+        return message;
+    };
+    let head = message[..brace].trim_end();
+    // The word before the brace is the name of a type.
+    head.rsplit_once(' ').map_or(head, |(head, _)| head)
 }
 
 fn strip_prefixes(mut message: &str) -> &str {
@@ -318,7 +334,10 @@ fn strip_prefixes(mut message: &str) -> &str {
         "Invalid or Unsupported Configuration: ",
         "type_coercion\ncaused by\n",
     ];
-    while let Some(rest) = PREFIXES.iter().find_map(|prefix| message.strip_prefix(prefix)) {
+    while let Some(rest) = PREFIXES
+        .iter()
+        .find_map(|prefix| message.strip_prefix(prefix))
+    {
         message = rest;
     }
     message

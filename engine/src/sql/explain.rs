@@ -1,8 +1,6 @@
 //! `EXPLAIN` in DataFusion's syntax, with the distributed plan as what is shown by default.
 
-use datafusion::common::format::{
-    ExplainAnalyzeCategories, ExplainFormat, MetricType,
-};
+use datafusion::common::format::{ExplainAnalyzeCategories, ExplainFormat, MetricType};
 
 use super::statement::Statement;
 

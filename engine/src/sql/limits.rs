@@ -14,6 +14,8 @@ pub struct ParseLimits {
     pub in_list: usize,
     /// Most statements in one text.
     pub statements: usize,
+    /// Most words, signs and literals in one text: each takes some 500 bytes of memory.
+    pub tokens: usize,
 }
 
 impl Default for ParseLimits {
@@ -29,6 +31,7 @@ impl From<&Values> for ParseLimits {
             depth: values.max_expression_depth,
             in_list: values.max_in_list,
             statements: 10_000,
+            tokens: 1_000_000,
         }
     }
 }
@@ -42,10 +45,25 @@ impl ParseLimits {
         ))
     }
 
+    pub(super) fn chain_too_long(&self, operators: usize) -> Error {
+        exhausted(format!(
+            "an expression is more than {operators} operators deep; \
+             simplify it or raise the setting \"max_expression_depth\""
+        ))
+    }
+
     pub(super) fn too_long(&self, length: usize) -> Error {
         exhausted(format!(
             "the SQL text is {length} bytes long and the setting \"max_sql_length\" allows {}",
             self.sql_length
+        ))
+    }
+
+    pub(super) fn too_many_tokens(&self) -> Error {
+        exhausted(format!(
+            "the SQL text has more than {} words, signs and literals; \
+             put the data into a file or table",
+            self.tokens
         ))
     }
 
@@ -58,7 +76,10 @@ impl ParseLimits {
     }
 
     pub(super) fn too_many_statements(&self) -> Error {
-        exhausted(format!("the SQL text has more than {} statements", self.statements))
+        exhausted(format!(
+            "the SQL text has more than {} statements",
+            self.statements
+        ))
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod balance;
 mod caret;
+mod column_types;
+mod cte_scopes;
 mod cursor;
 mod ddl;
 mod error_words;
@@ -10,6 +12,7 @@ mod fault;
 mod function_words;
 mod grammar;
 mod inspect;
+mod inspect_conditions;
 mod limits;
 mod nesting;
 mod parse;
@@ -20,10 +23,21 @@ mod security;
 mod show;
 mod source;
 mod statement;
+mod storage_words;
 mod syntax_error;
 mod write;
 
+#[cfg(test)]
+mod limit_tests;
+#[cfg(test)]
+mod plan_error_tests;
+#[cfg(test)]
+mod session_tests;
+#[cfg(test)]
+mod statement_tests;
+
 pub use caret::caret;
+pub use column_types::column_fields;
 pub use ddl::{
     AlterSchemaRename, AlterTableRename, ColumnSpec, CommentOn, CommentTarget, CreateExternalTable,
     CreateSchema, CreateTable, CreateView, Drop, DropTarget, PartitionColumn, SortColumn,

@@ -13,7 +13,7 @@ use super::fault::Fault;
 use super::grammar;
 use super::limits::ParseLimits;
 use super::nesting;
-use super::source::{SourceStatement, absolute, split, tokenize};
+use super::source::{SourceStatement, absolute, estimate_tokens, split, tokenize};
 use super::statement::{ParsedStatement, Statement};
 use super::syntax_error::{parser_error, token_error};
 use crate::{Error, Result};
@@ -33,12 +33,18 @@ pub fn parse(sql: &str, limits: &ParseLimits) -> Result<Vec<ParsedStatement>> {
     if sql.len() > limits.sql_length {
         return Err(limits.too_long(sql.len()));
     }
+    if sql.len() > limits.tokens && estimate_tokens(sql) > limits.tokens {
+        return Err(limits.too_many_tokens());
+    }
     let tokens = tokenize(sql).map_err(|error| token_error(sql, &error))?;
     let sources = split(sql, tokens, limits.statements);
     if sources.len() > limits.statements {
         return Err(limits.too_many_statements());
     }
-    sources.into_iter().map(|source| parse_source(sql, source, limits)).collect()
+    sources
+        .into_iter()
+        .map(|source| parse_source(sql, source, limits))
+        .collect()
 }
 
 /// Parses a text that holds exactly one statement.
@@ -62,10 +68,17 @@ fn parse_source(
     source: SourceStatement,
     limits: &ParseLimits,
 ) -> Result<ParsedStatement> {
-    let SourceStatement { tokens, start, end, origin } = source;
+    let SourceStatement {
+        tokens,
+        start,
+        end,
+        origin,
+    } = source;
     let text = &sql[start..end];
     let run = nesting::check(&tokens, limits)?;
-    let end_place = tokens.last().map_or(origin, |token| absolute(token.span.end, origin));
+    let end_place = tokens
+        .last()
+        .map_or(origin, |token| absolute(token.span.end, origin));
     let work = || {
         let mut cursor = Cursor::new(tokens, text, limits);
         let statement = grammar::statement(&mut cursor)?;
@@ -82,5 +95,11 @@ fn parse_source(
         Fault::Ours(error) => error,
     })?;
     let Location { line, column } = origin;
-    Ok(ParsedStatement { statement, text: text.to_string(), offset: start, line, column })
+    Ok(ParsedStatement {
+        statement,
+        text: text.to_string(),
+        offset: start,
+        line,
+        column,
+    })
 }

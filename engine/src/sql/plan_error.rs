@@ -24,7 +24,10 @@ pub fn describe_plan_error(sql: &str, error: DataFusionError) -> Error {
 impl ParsedStatement {
     /// As [`describe_plan_error`], with lines counted in the whole text the statement was part of.
     pub fn describe_plan_error(&self, error: DataFusionError) -> Error {
-        let origin = Location { line: self.line, column: self.column };
+        let origin = Location {
+            line: self.line,
+            column: self.column,
+        };
         describe(&self.text, origin, error)
     }
 }
@@ -36,8 +39,12 @@ fn describe(sql: &str, origin: Location, error: DataFusionError) -> Error {
         return described;
     };
     let shown = absolute(place, origin);
-    let message =
-        format!("{} (line {}, column {})", described.message(), shown.line, shown.column);
+    let message = format!(
+        "{} (line {}, column {})",
+        described.message(),
+        shown.line,
+        shown.column
+    );
     Error::new(
         described.kind(),
         caret_numbered(sql, place.line, place.column, shown.line, &message),
@@ -108,17 +115,16 @@ fn arrow_cause(error: &arrow::error::ArrowError) -> Option<&DataFusionError> {
 /// Where in the text the error is, when it says so.
 fn place_of(error: &DataFusionError) -> Option<Location> {
     match error {
-        DataFusionError::Diagnostic(diagnostic, inner) => {
-            diagnostic.span.and_then(start_of).or_else(|| place_of(inner))
-        }
+        DataFusionError::Diagnostic(diagnostic, inner) => diagnostic
+            .span
+            .and_then(start_of)
+            .or_else(|| place_of(inner)),
         DataFusionError::Context(_, inner) => place_of(inner),
         DataFusionError::Shared(inner) => place_of(inner),
         DataFusionError::Collection(errors) => errors.first().and_then(place_of),
         DataFusionError::SchemaError(inner, _) => match inner.as_ref() {
             SchemaError::FieldNotFound { field, .. }
-            | SchemaError::AmbiguousReference { field } => {
-                field.spans().first().and_then(start_of)
-            }
+            | SchemaError::AmbiguousReference { field } => field.spans().first().and_then(start_of),
             _ => None,
         },
         _ => None,
@@ -127,5 +133,8 @@ fn place_of(error: &DataFusionError) -> Option<Location> {
 
 fn start_of(span: Span) -> Option<Location> {
     let Span { start, .. } = span;
-    (start.line > 0).then_some(Location { line: start.line, column: start.column })
+    (start.line > 0).then_some(Location {
+        line: start.line,
+        column: start.column,
+    })
 }

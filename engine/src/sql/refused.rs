@@ -16,7 +16,11 @@ impl Refused {
 
     /// The error the statement ends in: what is not supported, and what to do in its place.
     pub fn error(&self) -> Error {
-        Error::unsupported(format!("{} is not supported yet: {}", self.what, self.advice()))
+        Error::unsupported(format!(
+            "{} is not supported yet: {}",
+            self.what,
+            self.advice()
+        ))
     }
 
     fn advice(&self) -> &'static str {
@@ -29,7 +33,9 @@ impl Refused {
             "INSERT in a query" => "write INSERT INTO table WITH … SELECT …",
             "SELECT INTO" => "write CREATE TABLE name AS SELECT …",
             "COPY FROM" => "make the files an external table and use INSERT INTO … SELECT",
-            "ALTER TABLE" => "tables can be renamed with ALTER TABLE … RENAME TO … and nothing else",
+            "ALTER TABLE" => {
+                "tables can be renamed with ALTER TABLE … RENAME TO … and nothing else"
+            }
             "GRANT" | "REVOKE" => "users have all rights but those of an ADMIN",
             "CREATE TEMPORARY TABLE" | "CREATE TEMPORARY VIEW" => {
                 "make it in a schema of your own and drop it afterwards"
@@ -83,23 +89,64 @@ pub(super) const REFUSED_STATEMENTS: &[(&[&str], &str)] = &[
 pub(super) const REFUSED_OBJECTS: &[(&[&str], [&str; 3])] = &[
     (
         &["MATERIALIZED", "VIEW"],
-        ["CREATE MATERIALIZED VIEW", "DROP MATERIALIZED VIEW", "ALTER MATERIALIZED VIEW"],
+        [
+            "CREATE MATERIALIZED VIEW",
+            "DROP MATERIALIZED VIEW",
+            "ALTER MATERIALIZED VIEW",
+        ],
     ),
-    (&["TEMPORARY", "VIEW"], ["CREATE TEMPORARY VIEW", "DROP VIEW", "ALTER VIEW"]),
-    (&["TEMP", "VIEW"], ["CREATE TEMPORARY VIEW", "DROP VIEW", "ALTER VIEW"]),
-    (&["TEMPORARY"], ["CREATE TEMPORARY TABLE", "DROP TABLE", "ALTER TABLE"]),
-    (&["TEMP"], ["CREATE TEMPORARY TABLE", "DROP TABLE", "ALTER TABLE"]),
-    (&["UNBOUNDED"], ["CREATE UNBOUNDED EXTERNAL TABLE", "DROP TABLE", "ALTER TABLE"]),
-    (&["FUNCTION"], ["CREATE FUNCTION", "DROP FUNCTION", "ALTER FUNCTION"]),
+    (
+        &["TEMPORARY", "VIEW"],
+        ["CREATE TEMPORARY VIEW", "DROP VIEW", "ALTER VIEW"],
+    ),
+    (
+        &["TEMP", "VIEW"],
+        ["CREATE TEMPORARY VIEW", "DROP VIEW", "ALTER VIEW"],
+    ),
+    (
+        &["TEMPORARY"],
+        ["CREATE TEMPORARY TABLE", "DROP TABLE", "ALTER TABLE"],
+    ),
+    (
+        &["TEMP"],
+        ["CREATE TEMPORARY TABLE", "DROP TABLE", "ALTER TABLE"],
+    ),
+    (
+        &["UNBOUNDED"],
+        [
+            "CREATE UNBOUNDED EXTERNAL TABLE",
+            "DROP TABLE",
+            "ALTER TABLE",
+        ],
+    ),
+    (
+        &["FUNCTION"],
+        ["CREATE FUNCTION", "DROP FUNCTION", "ALTER FUNCTION"],
+    ),
     (&["MACRO"], ["CREATE MACRO", "DROP MACRO", "ALTER MACRO"]),
-    (&["PROCEDURE"], ["CREATE PROCEDURE", "DROP PROCEDURE", "ALTER PROCEDURE"]),
+    (
+        &["PROCEDURE"],
+        ["CREATE PROCEDURE", "DROP PROCEDURE", "ALTER PROCEDURE"],
+    ),
     (&["INDEX"], ["CREATE INDEX", "DROP INDEX", "ALTER INDEX"]),
-    (&["UNIQUE", "INDEX"], ["CREATE INDEX", "DROP INDEX", "ALTER INDEX"]),
-    (&["SEQUENCE"], ["CREATE SEQUENCE", "DROP SEQUENCE", "ALTER SEQUENCE"]),
-    (&["TRIGGER"], ["CREATE TRIGGER", "DROP TRIGGER", "ALTER TRIGGER"]),
+    (
+        &["UNIQUE", "INDEX"],
+        ["CREATE INDEX", "DROP INDEX", "ALTER INDEX"],
+    ),
+    (
+        &["SEQUENCE"],
+        ["CREATE SEQUENCE", "DROP SEQUENCE", "ALTER SEQUENCE"],
+    ),
+    (
+        &["TRIGGER"],
+        ["CREATE TRIGGER", "DROP TRIGGER", "ALTER TRIGGER"],
+    ),
     (&["TYPE"], ["CREATE TYPE", "DROP TYPE", "ALTER TYPE"]),
     (&["ROLE"], ["CREATE ROLE", "DROP ROLE", "ALTER ROLE"]),
-    (&["STREAM"], ["CREATE STREAM", "DROP STREAM", "ALTER STREAM"]),
+    (
+        &["STREAM"],
+        ["CREATE STREAM", "DROP STREAM", "ALTER STREAM"],
+    ),
 ];
 
 #[cfg(test)]

@@ -26,6 +26,30 @@ pub(super) fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>, TokenizerError> 
     Tokenizer::new(&DIALECT, sql).tokenize_with_location()
 }
 
+/// About how many tokens a text has, without making them: what stands in quotes counts as one, and
+/// what stands in comments is counted too.
+pub(super) fn estimate_tokens(sql: &str) -> usize {
+    let mut quote = None;
+    let mut in_word = false;
+    let mut tokens = 0;
+    for byte in sql.bytes() {
+        let word = byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.' || byte >= 0x80;
+        match quote {
+            Some(open) if byte == open => quote = None,
+            Some(_) => {}
+            None if byte == b'\'' || byte == b'"' => {
+                quote = Some(byte);
+                tokens += 1;
+            }
+            None if word => tokens += usize::from(!in_word),
+            None if byte.is_ascii_whitespace() => {}
+            None => tokens += 1,
+        }
+        in_word = word && quote.is_none();
+    }
+    tokens
+}
+
 /// Cuts tokens at semicolons. Blanks and comments around statements are dropped, and statements
 /// that hold nothing else are left out. Stops after `limit + 1` statements.
 pub(super) fn split(sql: &str, tokens: Vec<TokenWithSpan>, limit: usize) -> Vec<SourceStatement> {
@@ -56,22 +80,42 @@ fn finish(mut tokens: Vec<TokenWithSpan>, places: &mut Places<'_>) -> Option<Sou
     let start = places.offset(origin);
     let end = places.offset(tokens.last()?.span.end);
     for token in &mut tokens {
-        token.span =
-            Span::new(relative(token.span.start, origin), relative(token.span.end, origin));
+        token.span = Span::new(
+            relative(token.span.start, origin),
+            relative(token.span.end, origin),
+        );
     }
-    Some(SourceStatement { tokens, start, end, origin })
+    Some(SourceStatement {
+        tokens,
+        start,
+        end,
+        origin,
+    })
 }
 
 fn relative(place: Location, origin: Location) -> Location {
-    let column =
-        if place.line == origin.line { place.column + 1 - origin.column } else { place.column };
-    Location { line: place.line + 1 - origin.line, column }
+    let column = if place.line == origin.line {
+        place.column + 1 - origin.column
+    } else {
+        place.column
+    };
+    Location {
+        line: place.line + 1 - origin.line,
+        column,
+    }
 }
 
 /// The place in the whole text of a place in a statement that starts at `origin`.
 pub(super) fn absolute(place: Location, origin: Location) -> Location {
-    let column = if place.line == 1 { place.column + origin.column - 1 } else { place.column };
-    Location { line: place.line + origin.line - 1, column }
+    let column = if place.line == 1 {
+        place.column + origin.column - 1
+    } else {
+        place.column
+    };
+    Location {
+        line: place.line + origin.line - 1,
+        column,
+    }
 }
 
 /// Turns places into byte offsets. Places must be asked for in ascending order, so that the text is
@@ -84,7 +128,11 @@ pub(super) struct Places<'a> {
 
 impl<'a> Places<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, offset: 0, at: Location { line: 1, column: 1 } }
+        Self {
+            text,
+            offset: 0,
+            at: Location { line: 1, column: 1 },
+        }
     }
 
     /// The byte offset of a place, or the end of the text when it is behind it.
@@ -94,7 +142,10 @@ impl<'a> Places<'a> {
             let Some(c) = rest.next() else { break };
             self.offset += c.len_utf8();
             if c == '\n' {
-                self.at = Location { line: self.at.line + 1, column: 1 };
+                self.at = Location {
+                    line: self.at.line + 1,
+                    column: 1,
+                };
             } else {
                 self.at.column += 1;
             }
@@ -108,7 +159,10 @@ mod tests {
     use super::*;
 
     fn texts(sql: &str) -> Vec<&str> {
-        split(sql, tokenize(sql).unwrap(), 100).iter().map(|s| &sql[s.start..s.end]).collect()
+        split(sql, tokenize(sql).unwrap(), 100)
+            .iter()
+            .map(|s| &sql[s.start..s.end])
+            .collect()
     }
 
     #[test]
@@ -130,10 +184,16 @@ mod tests {
         assert_eq!(second.tokens[0].span.start, Location { line: 1, column: 1 });
         let last = second.tokens.last().unwrap().span.start;
         assert_eq!(last, Location { line: 2, column: 2 });
-        assert_eq!(absolute(last, second.origin), Location { line: 3, column: 2 });
+        assert_eq!(
+            absolute(last, second.origin),
+            Location { line: 3, column: 2 }
+        );
         assert_eq!(
             absolute(Location { line: 1, column: 8 }, second.origin),
-            Location { line: 2, column: 10 }
+            Location {
+                line: 2,
+                column: 10
+            }
         );
     }
 }

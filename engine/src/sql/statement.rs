@@ -3,9 +3,12 @@
 //! Names are resolved to [`TableReference`]s and [`SchemaReference`]s with unquoted parts in lower
 //! case; whether they exist is not known here. Only what DataFusion plans itself stays an SQL tree.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use datafusion::common::{SchemaReference, TableReference};
 use datafusion::sql::parser::Statement as DFStatement;
-use datafusion::sql::sqlparser::ast::Query as SqlQuery;
+use datafusion::sql::sqlparser::ast::{Query as SqlQuery, Statement as SqlStatement};
 
 use super::ddl::{
     AlterSchemaRename, AlterTableRename, CommentOn, CreateExternalTable, CreateSchema, CreateTable,
@@ -187,17 +190,63 @@ impl Statement {
         }
     }
 
-    /// Whether the text may hold a password or a key, and so must not be logged or listed.
+    /// Whether the text may hold a password or a key, and so must not be logged or listed: see
+    /// [`ParsedStatement::public_text`].
     pub fn holds_secret(&self) -> bool {
         match self {
             Self::CreateSecret(_) | Self::CreateUser(_) | Self::AlterUser(_) => true,
+            Self::CreateExternalTable(create) => options_hold_secret(&create.options),
+            Self::CreateTable(create) => options_hold_secret(&create.options),
+            Self::Copy(copy) => options_hold_secret(&copy.options),
             Self::Explain(explain) => explain.statement.holds_secret(),
             _ => false,
         }
+    }
+
+    /// The name of the user or secret a statement is about.
+    fn secret_name(&self) -> Option<&str> {
+        match self {
+            Self::CreateSecret(create) => Some(&create.name),
+            Self::CreateUser(create) => Some(&create.name),
+            Self::AlterUser(alter) => Some(&alter.name),
+            _ => None,
+        }
+    }
+}
+
+/// Options under such a name should be a secret of the catalog; until that is said to the user, they
+/// must not be shown to others.
+fn options_hold_secret(options: &BTreeMap<String, String>) -> bool {
+    [
+        "secret",
+        "password",
+        "token",
+        "key_id",
+        "access_key",
+        "account_key",
+        "sas",
+    ]
+    .iter()
+    .any(|word| options.keys().any(|key| key.contains(word)))
+}
+
+impl ParsedStatement {
+    /// The text as it may be logged and listed: without passwords and keys.
+    pub fn public_text(&self) -> Cow<'_, str> {
+        if !self.statement.holds_secret() {
+            return Cow::Borrowed(&self.text);
+        }
+        let kind = self.statement.kind_name();
+        let name = self.statement.secret_name().map(str::to_string);
+        let name = name.or_else(|| self.statement.written_table().map(ToString::to_string));
+        Cow::Owned(match name {
+            Some(name) => format!("{kind} {name} …"),
+            None => format!("{kind} …"),
+        })
     }
 }
 
 /// Wraps a query as the statement DataFusion plans.
 pub(super) fn query_statement(query: Box<SqlQuery>) -> DFStatement {
-    DFStatement::Statement(Box::new(datafusion::sql::sqlparser::ast::Statement::Query(query)))
+    DFStatement::Statement(Box::new(SqlStatement::Query(query)))
 }

@@ -57,7 +57,10 @@ impl PhysicalExtensionCodec for WriteFilesCodec {
             return Err(malformed("it has one input").into());
         };
         let target = decode_target(body)?;
-        Ok(Arc::new(WriteFilesExec::try_new(Arc::clone(input), Arc::new(target))?))
+        Ok(Arc::new(WriteFilesExec::try_new(
+            Arc::clone(input),
+            Arc::new(target),
+        )?))
     }
 
     fn try_encode(
@@ -94,8 +97,9 @@ fn encode_target(target: &WriteTarget, buf: &mut Vec<u8>) -> Result<()> {
 }
 
 fn decode_target(body: &[u8]) -> Result<WriteTarget> {
-    let (length, rest) =
-        body.split_first_chunk::<LENGTH_BYTES>().ok_or_else(|| malformed("it is cut off"))?;
+    let (length, rest) = body
+        .split_first_chunk::<LENGTH_BYTES>()
+        .ok_or_else(|| malformed("it is cut off"))?;
     let (json, schema) = rest
         .split_at_checked(u32::from_le_bytes(*length) as usize)
         .ok_or_else(|| malformed("it is cut off"))?;
@@ -118,7 +122,9 @@ fn decode_schema(bytes: &[u8]) -> Result<SchemaRef> {
 }
 
 fn malformed(expectation: &str) -> Error {
-    Error::internal(format!("a WriteFilesExec message is malformed: {expectation}"))
+    Error::internal(format!(
+        "a WriteFilesExec message is malformed: {expectation}"
+    ))
 }
 
 fn external(error: impl std::error::Error + Send + Sync + 'static) -> DataFusionError {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{Distribution, EquivalenceProperties, PhysicalExpr};
@@ -57,7 +57,11 @@ impl WriteFilesExec {
                 input.schema().fields().len()
             );
         }
-        let input = if target.single_file.is_some() { gathered(input) } else { input };
+        let input = if target.single_file.is_some() {
+            gathered(input)
+        } else {
+            input
+        };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(report_schema()),
             Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
@@ -117,12 +121,20 @@ impl DisplayAs for WriteFilesExec {
         let target = &self.target;
         match t {
             DisplayFormatType::Default | DisplayFormatType::Verbose => {
-                write!(f, "WriteFilesExec: location={}, format={}", target.location, target.format)?;
+                write!(
+                    f,
+                    "WriteFilesExec: location={}, format={}",
+                    target.location, target.format
+                )?;
                 if let Some(name) = &target.single_file {
                     write!(f, ", file={name}")?;
                 }
                 if !target.partition_columns.is_empty() {
-                    write!(f, ", partition_by=[{}]", target.partition_columns.join(", "))?;
+                    write!(
+                        f,
+                        ", partition_by=[{}]",
+                        target.partition_columns.join(", ")
+                    )?;
                 }
                 Ok(())
             }
@@ -176,7 +188,10 @@ impl ExecutionPlan for WriteFilesExec {
         if children.len() != 1 {
             return internal_err!("WriteFilesExec has one input, not {}", children.len());
         }
-        Ok(Arc::new(Self::try_new(children.swap_remove(0), Arc::clone(&self.target))?))
+        Ok(Arc::new(Self::try_new(
+            children.swap_remove(0),
+            Arc::clone(&self.target),
+        )?))
     }
 
     fn with_new_children(
@@ -199,11 +214,16 @@ impl ExecutionPlan for WriteFilesExec {
         let columns = self.target.partition_indices()?;
         let metrics = WriteMetrics::new(&self.metrics, partition);
         let write = async move {
-            let files =
-                WriteTask::start(input, writer, columns, context).outcome().await?;
+            let files = WriteTask::start(input, writer, columns, context)
+                .outcome()
+                .await?;
             metrics.record(&files);
-            let batch = if files.is_empty() { None } else { Some(report(&files)?) };
-            Ok(stream::iter(batch.map(Ok)))
+            let batch = if files.is_empty() {
+                None
+            } else {
+                Some(report(&files)?)
+            };
+            Ok::<_, DataFusionError>(stream::iter(batch.map(Ok)))
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(
             report_schema(),
@@ -238,8 +258,10 @@ impl WriteMetrics {
 
     fn record(&self, files: &[WrittenFile]) {
         self.baseline.record_output(files.len());
-        self.rows_written.add(files.iter().map(|f| f.rows as usize).sum());
-        self.bytes_written.add(files.iter().map(|f| f.bytes as usize).sum());
+        self.rows_written
+            .add(files.iter().map(|f| f.rows as usize).sum());
+        self.bytes_written
+            .add(files.iter().map(|f| f.bytes as usize).sum());
         self.baseline.done();
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn storage_failure(
 }
 
 /// The kind of the deepest cause that has one, and what the message adds to it.
-fn judge(error: &(dyn StdError + Send + Sync)) -> (ErrorKind, &'static str) {
+fn judge(error: &(dyn StdError + 'static)) -> (ErrorKind, &'static str) {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     let mut found = None;
     while let Some(current) = cause {
@@ -36,15 +36,18 @@ fn by_io(kind: io::ErrorKind) -> Option<(ErrorKind, &'static str)> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Some((ErrorKind::ResourceExhausted, ", the disk is full"))
         }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            Some((ErrorKind::PermissionDenied, ", the location cannot be written"))
-        }
-        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
-            Some((ErrorKind::InvalidQuery, ", a file and a directory are in each other's place"))
-        }
-        io::ErrorKind::InvalidFilename => {
-            Some((ErrorKind::InvalidQuery, ", the name does not suit the file system"))
-        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Some((
+            ErrorKind::PermissionDenied,
+            ", the location cannot be written",
+        )),
+        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => Some((
+            ErrorKind::InvalidQuery,
+            ", a file and a directory are in each other's place",
+        )),
+        io::ErrorKind::InvalidFilename => Some((
+            ErrorKind::InvalidQuery,
+            ", the name does not suit the file system",
+        )),
         io::ErrorKind::NotFound => Some((ErrorKind::NotFound, "")),
         _ => None,
     }
@@ -56,9 +59,10 @@ fn by_store(error: &object_store::Error) -> Option<(ErrorKind, &'static str)> {
         object_store::Error::PermissionDenied { .. } => {
             Some((ErrorKind::PermissionDenied, ", the store refuses access"))
         }
-        object_store::Error::Unauthenticated { .. } => {
-            Some((ErrorKind::PermissionDenied, ", the store refuses the credentials"))
-        }
+        object_store::Error::Unauthenticated { .. } => Some((
+            ErrorKind::PermissionDenied,
+            ", the store refuses the credentials",
+        )),
         object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. } => {
             Some((ErrorKind::Unsupported, ", the store is read-only"))
         }

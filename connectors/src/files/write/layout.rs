@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use datafusion::execution::object_store::ObjectStoreUrl;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 use uuid::Uuid;
 use waterbuck_engine::{Error, Result};
@@ -44,7 +45,9 @@ impl Layout {
     /// holds the writes.
     pub(super) fn of_directory(location: &str) -> Result<Self> {
         let invalid = |cause: String| {
-            Error::invalid(format!("\"{location}\" is not the URL of a directory: {cause}"))
+            Error::invalid(format!(
+                "\"{location}\" is not the URL of a directory: {cause}"
+            ))
         };
         let (scheme, rest) = location
             .split_once("://")
@@ -55,7 +58,12 @@ impl Layout {
             .map_err(|e| invalid(e.to_string()))?;
         let directory = Path::from_url_path(path).map_err(|e| invalid(e.to_string()))?;
         let staging = child(&directory, STAGING)?;
-        Ok(Self { store_url, directory, staging, staged: true })
+        Ok(Self {
+            store_url,
+            directory,
+            staging,
+            staged: true,
+        })
     }
 
     /// The key of the store in the runtime's registry.
@@ -75,12 +83,11 @@ impl Layout {
 
     /// The directory the tasks write to.
     pub(super) fn root(&self) -> &Path {
-        if self.staged { &self.staging } else { &self.directory }
-    }
-
-    /// The staging directory of another write into the same directory.
-    pub(super) fn staging_of(&self, write_id: Uuid) -> Result<Path> {
-        child(&child(&self.directory, STAGING)?, &write_id.to_string())
+        if self.staged {
+            &self.staging
+        } else {
+            &self.directory
+        }
     }
 
     /// A path relative to the target's directory, in `/`-separated raw segments.
@@ -111,12 +118,19 @@ impl Layout {
         readable(self.url(), path)
     }
 
-    /// Removes the directories that a removed file leaves empty below the target's directory.
-    pub(super) async fn remove_empty_directories(&self, file: &Path) {
-        if let (Some(file), Some(table)) = (self.local_path(file), self.local_path(&self.directory))
-            && let Some(directory) = file.parent()
-        {
-            local::remove_empty(directory, &table).await;
+    /// Removes the directories that a removed file leaves empty below the target's directory, on
+    /// stores that have directories.
+    pub(super) async fn remove_empty_directories(&self, store: &dyn ObjectStore, file: &Path) {
+        let top = self.directory.as_ref();
+        let mut directory = parent(file);
+        while let Some(current) = directory.filter(|d| is_below(d, top)) {
+            let removed = match self.url().scheme() {
+                "file" => local::remove_empty(&on_disk(&current)).await.is_ok(),
+                // A directory with something in it is not deleted but refused.
+                "hdfs" | "viewfs" => store.delete(&current).await.is_ok(),
+                _ => return,
+            };
+            directory = if removed { parent(&current) } else { None };
         }
     }
 
@@ -141,10 +155,25 @@ pub(super) fn child(directory: &Path, relative: &str) -> Result<Path> {
     })
 }
 
+fn parent(path: &Path) -> Option<Path> {
+    let (directory, _) = path.as_ref().rsplit_once('/')?;
+    Path::parse(directory).ok()
+}
+
+fn is_below(directory: &Path, top: &str) -> bool {
+    match directory.as_ref().strip_prefix(top) {
+        Some(rest) => !rest.is_empty() && (top.is_empty() || rest.starts_with('/')),
+        None => false,
+    }
+}
+
 fn relative_to(directory: &Path, path: &Path) -> Result<String> {
     let rest = match directory.as_ref() {
         "" => Some(path.as_ref()),
-        directory => path.as_ref().strip_prefix(directory).and_then(|p| p.strip_prefix('/')),
+        directory => path
+            .as_ref()
+            .strip_prefix(directory)
+            .and_then(|p| p.strip_prefix('/')),
     };
     rest.map(ToOwned::to_owned)
         .ok_or_else(|| Error::internal(format!("\"{path}\" does not lie under \"{directory}\"")))

@@ -4,7 +4,7 @@
 //! answers when the data is in memory, and an aborted write would leave its directories behind.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::fs;
 
@@ -15,7 +15,11 @@ pub(super) async fn sync_file(path: &Path) -> io::Result<()> {
 
 /// Waits until the names in a directory are on disk, so that a crash cannot undo a rename.
 pub(super) async fn sync_directory(path: &Path) -> io::Result<()> {
-    if cfg!(unix) { fs::File::open(path).await?.sync_all().await } else { Ok(()) }
+    if cfg!(unix) {
+        fs::File::open(path).await?.sync_all().await
+    } else {
+        Ok(())
+    }
 }
 
 /// Removes a directory and all in it; one that is not there is removed already.
@@ -26,9 +30,11 @@ pub(super) async fn remove_tree(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes the files below `directory` whose names begin with `prefix`, finished or not.
-pub(super) async fn remove_named(directory: &Path, prefix: &str) -> io::Result<()> {
+/// Removes the files below `directory` that have `text` in their names, finished or not, and the
+/// directories this leaves empty.
+pub(super) async fn remove_named(directory: &Path, text: &str) -> io::Result<()> {
     let mut ahead = vec![directory.to_owned()];
+    let mut left = Vec::new();
     while let Some(current) = ahead.pop() {
         let mut entries = match fs::read_dir(&current).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -39,22 +45,19 @@ pub(super) async fn remove_named(directory: &Path, prefix: &str) -> io::Result<(
             let kind = entry.file_type().await?;
             if kind.is_dir() {
                 ahead.push(entry.path());
-            } else if kind.is_file() && entry.file_name().to_string_lossy().starts_with(prefix) {
+            } else if kind.is_file() && entry.file_name().to_string_lossy().contains(text) {
                 fs::remove_file(entry.path()).await?;
-                remove_empty(&current, directory).await;
+                left.push(current.clone());
             }
         }
+    }
+    for mut current in left {
+        while current != directory && fs::remove_dir(&current).await.is_ok() && current.pop() {}
     }
     Ok(())
 }
 
-/// Removes `directory` and its parents below `top` as far as they are empty.
-pub(super) async fn remove_empty(directory: &Path, top: &Path) {
-    let mut current: PathBuf = directory.to_owned();
-    while current != top && current.starts_with(top) && fs::remove_dir(&current).await.is_ok() {
-        match current.parent() {
-            Some(parent) => current = parent.to_owned(),
-            None => return,
-        }
-    }
+/// Removes a directory that is empty.
+pub(super) async fn remove_empty(directory: &Path) -> io::Result<()> {
+    fs::remove_dir(directory).await
 }

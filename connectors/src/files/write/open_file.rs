@@ -82,10 +82,15 @@ impl OpenFile {
             .map_err(|e| encoding_failure(&self.kind.layout, &self.path, e))?;
         self.send(out).await?;
         let end = self.compressor.finish().await?;
-        self.upload.put(end.into()).await.map_err(|e| self.failure(e))?;
+        self.upload
+            .put(end.into())
+            .await
+            .map_err(|e| self.failure(e))?;
         self.upload.finish().await.map_err(|e| self.failure(e))?;
         if let Some(local) = self.kind.layout.local_path(&self.path) {
-            local::sync_file(&local).await.map_err(|e| self.failure(e))?;
+            local::sync_file(&local)
+                .await
+                .map_err(|e| self.failure(e))?;
         }
         Ok(WrittenFile {
             path: self.kind.layout.relative(&self.path)?,
@@ -117,7 +122,10 @@ impl OpenFile {
             return Ok(());
         }
         let bytes = self.compressor.compress(plain).await?;
-        self.upload.put(bytes.into()).await.map_err(|e| self.failure(e))
+        self.upload
+            .put(bytes.into())
+            .await
+            .map_err(|e| self.failure(e))
     }
 
     fn failure(

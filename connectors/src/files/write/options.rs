@@ -13,8 +13,8 @@ use parquet::file::properties::WriterProperties;
 use waterbuck_engine::{Error, Result};
 
 use super::target::WriteTarget;
-use crate::files::options::{FormatOptions, compression_of_path};
 use crate::files::Format;
+use crate::files::options::{FormatOptions, compression_of_path};
 
 /// Most rows of a Parquet row group.
 const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
@@ -74,7 +74,10 @@ fn naming(target: &WriteTarget, options: &FormatOptions) -> (CompressionTypeVari
         let extension = options.extension.as_deref().unwrap_or(plain);
         return (CompressionTypeVariant::UNCOMPRESSED, extension.to_owned());
     }
-    let name = target.single_file.as_deref().or(options.extension.as_deref());
+    let name = target
+        .single_file
+        .as_deref()
+        .or(options.extension.as_deref());
     let by_name = name.map_or(CompressionTypeVariant::UNCOMPRESSED, |n| {
         compression_of_path(&format!(".{n}"))
     });
@@ -151,7 +154,9 @@ impl Given<'_> {
 
     /// `zstd`, `ZSTD(3)`, or `zstd` with the option `compression_level`.
     fn parquet_compression(&self) -> Result<Compression> {
-        let (name, value) = self.get(&["compression"]).unwrap_or(("compression", "zstd"));
+        let (name, value) = self
+            .get(&["compression"])
+            .unwrap_or(("compression", "zstd"));
         let lower = value.to_ascii_lowercase();
         let (codec, level) = match lower.strip_suffix(')').and_then(|c| c.split_once('(')) {
             Some((codec, level)) => (codec, Some((name, level))),
@@ -159,9 +164,10 @@ impl Given<'_> {
         };
         let level = |default: i32| match level {
             None => Ok(default),
-            Some((name, text)) => {
-                text.trim().parse().map_err(|_| bad_value(name, text, "a level such as 3"))
-            }
+            Some((name, text)) => text
+                .trim()
+                .parse()
+                .map_err(|_| bad_value(name, text, "a level such as 3")),
         };
         let compression = match codec.trim() {
             "" | "none" | "uncompressed" => Ok(Compression::UNCOMPRESSED),
@@ -171,12 +177,14 @@ impl Given<'_> {
             "gzip" => GzipLevel::try_new(level(6)?.unsigned_abs()).map(Compression::GZIP),
             "brotli" => BrotliLevel::try_new(level(1)?.unsigned_abs()).map(Compression::BROTLI),
             _ => {
-                let expected = "none, snappy, gzip, lz4, brotli or zstd, with a level as in zstd(3)";
+                let expected =
+                    "none, snappy, gzip, lz4, brotli or zstd, with a level as in zstd(3)";
                 return Err(bad_value(name, value, expected));
             }
         };
         compression.map_err(|e| {
-            Error::invalid(format!("the option \"{name}\" asks for an unknown level")).with_source(e)
+            Error::invalid(format!("the option \"{name}\" asks for an unknown level"))
+                .with_source(e)
         })
     }
 
@@ -206,12 +214,16 @@ impl Given<'_> {
             "" | "none" | "uncompressed" => None,
             _ => return Err(bad_value(name, value, "none, lz4 or zstd")),
         };
-        IpcWriteOptions::default().try_with_compression(compression).map_err(|e| {
-            Error::internal("arrow files cannot be compressed as asked").with_source(e)
-        })
+        IpcWriteOptions::default()
+            .try_with_compression(compression)
+            .map_err(|e| {
+                Error::internal("arrow files cannot be compressed as asked").with_source(e)
+            })
     }
 }
 
 fn bad_value(name: &str, value: &str, expected: &str) -> Error {
-    Error::invalid(format!("the option \"{name}\" is {expected}, not \"{value}\""))
+    Error::invalid(format!(
+        "the option \"{name}\" is {expected}, not \"{value}\""
+    ))
 }

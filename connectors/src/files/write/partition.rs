@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
@@ -14,8 +15,7 @@ use arrow::row::{RowConverter, SortField};
 use datafusion::common::Result as DataFusionResult;
 use waterbuck_engine::{Error, Result};
 
-/// The directory value that stands for NULL.
-pub const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+use crate::files::partition::NULL_PARTITION;
 
 /// The partition columns of a file with their values as text, outermost first; `None` is NULL.
 pub type PartitionValues = Vec<(String, Option<String>)>;
@@ -43,19 +43,25 @@ pub(super) fn partition_directory(values: &PartitionValues) -> String {
     path
 }
 
-/// The column and value a directory name stands for, when it is one of a partition.
-pub(super) fn parse_directory(segment: &str) -> Option<(String, Option<String>)> {
-    let (name, value) = segment.split_once('=')?;
-    let value = if value == NULL_PARTITION { None } else { Some(decode(value)?) };
-    Some((decode(name)?, value))
-}
-
 fn encode(text: &str, out: &mut String) {
     for c in text.chars() {
         let special = c.is_ascii_control()
             || matches!(
                 c,
-                '"' | '#' | '%' | '\'' | '*' | '/' | ':' | '=' | '?' | '\\' | '{' | '}' | '[' | ']' | '^'
+                '"' | '#'
+                    | '%'
+                    | '\''
+                    | '*'
+                    | '/'
+                    | ':'
+                    | '='
+                    | '?'
+                    | '\\'
+                    | '{'
+                    | '}'
+                    | '['
+                    | ']'
+                    | '^'
             );
         if special {
             // Every special character is ASCII, so one byte stands for it.
@@ -64,10 +70,6 @@ fn encode(text: &str, out: &mut String) {
             out.push(c);
         }
     }
-}
-
-fn decode(text: &str) -> Option<String> {
-    percent_encoding::percent_decode_str(text).decode_utf8().ok().map(Into::into)
 }
 
 /// Cuts batches into the rows of each partition.
@@ -80,16 +82,28 @@ pub(super) struct PartitionSplitter {
 impl PartitionSplitter {
     /// A splitter over the columns of `schema` at `columns`.
     pub(super) fn try_new(schema: &SchemaRef, columns: Vec<usize>) -> DataFusionResult<Self> {
-        let fields = columns.iter().map(|&c| SortField::new(schema.field(c).data_type().clone()));
+        let fields = columns
+            .iter()
+            .map(|&c| SortField::new(schema.field(c).data_type().clone()));
         let converter = RowConverter::new(fields.collect())?;
-        let names = columns.iter().map(|&c| schema.field(c).name().clone()).collect();
-        Ok(Self { columns, names, converter })
+        let names = columns
+            .iter()
+            .map(|&c| schema.field(c).name().clone())
+            .collect();
+        Ok(Self {
+            columns,
+            names,
+            converter,
+        })
     }
 
     /// The partitions in `batch`, in the order in which they first occur.
     pub(super) fn split(&self, batch: &RecordBatch) -> DataFusionResult<Vec<PartitionRows>> {
-        let columns: Vec<ArrayRef> =
-            self.columns.iter().map(|&c| batch.column(c).clone()).collect();
+        let columns: Vec<ArrayRef> = self
+            .columns
+            .iter()
+            .map(|&c| Arc::clone(batch.column(c)))
+            .collect();
         let rows = self.converter.convert_columns(&columns)?;
         let mut parts: Vec<PartitionRows> = Vec::new();
         let mut by_key: HashMap<PartitionKey, usize> = HashMap::new();
@@ -102,7 +116,10 @@ impl PartitionSplitter {
                     Some(&known) => known,
                     None => {
                         by_key.insert(key.into(), parts.len());
-                        parts.push(PartitionRows { key: key.into(), rows: Vec::new() });
+                        parts.push(PartitionRows {
+                            key: key.into(),
+                            rows: Vec::new(),
+                        });
                         parts.len() - 1
                     }
                 };
@@ -140,13 +157,18 @@ impl PartitionRows {
         if (last - first) as usize + 1 == self.rows.len() {
             return Ok(batch.slice(first as usize, self.rows.len()));
         }
-        Ok(take_record_batch(batch, &UInt32Array::from(self.rows.clone()))?)
+        Ok(take_record_batch(
+            batch,
+            &UInt32Array::from(self.rows.clone()),
+        )?)
     }
 }
 
 fn value_text(array: &ArrayRef, row: usize) -> DataFusionResult<Option<String>> {
     let text = cast(&array.slice(row, 1), &DataType::Utf8)?;
-    Ok(text.is_valid(0).then(|| text.as_string::<i32>().value(0).to_owned()))
+    Ok(text
+        .is_valid(0)
+        .then(|| text.as_string::<i32>().value(0).to_owned()))
 }
 
 /// Refuses the one text that would read back as something else.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::{CastOptions, cast_with_options};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::MemoryReservation;
 use object_store::ObjectStoreExt;
@@ -16,6 +16,7 @@ use super::open_file::{FileKind, OpenFile};
 use super::partition::{
     PartitionKey, PartitionRows, PartitionSplitter, PartitionValues, partition_directory,
 };
+use super::plain_rows::plain_rows;
 use super::target::WriteTarget;
 use super::written::WrittenFile;
 
@@ -26,6 +27,7 @@ pub(super) const OPEN_FILES_MAX: usize = 200;
 pub(super) struct PartitionedWriter {
     target: Arc<WriteTarget>,
     kind: Arc<FileKind>,
+    plain_schema: SchemaRef,
     data_columns: Vec<usize>,
     splitter: Option<PartitionSplitter>,
     /// Makes this writer's file names unlike those of any other task or attempt.
@@ -42,14 +44,19 @@ impl PartitionedWriter {
         kind: Arc<FileKind>,
         memory: MemoryReservation,
     ) -> Result<Self> {
+        let plain_schema = target.plain_schema();
         let partition_columns = target.partition_indices()?;
         let splitter = match partition_columns.is_empty() {
             true => None,
-            false => Some(PartitionSplitter::try_new(&target.schema, partition_columns)?),
+            false => Some(PartitionSplitter::try_new(
+                &target.schema,
+                partition_columns,
+            )?),
         };
         // The last 12 digits of a version 7 id are random.
         let id = Uuid::now_v7().simple().to_string();
         Ok(Self {
+            plain_schema,
             data_columns: target.data_columns(),
             tag: id[20..].to_owned(),
             target,
@@ -65,18 +72,25 @@ impl PartitionedWriter {
     /// Writes the batch, unless that would take more open files than there may be: then nothing
     /// is written and the answer is false.
     pub(super) async fn write(&mut self, batch: &RecordBatch) -> Result<bool> {
+        let batch = &plain_rows(batch, &self.plain_schema)?;
         let Some(splitter) = &self.splitter else {
-            self.write_part(PartitionKey::default(), Vec::new(), batch).await?;
+            self.write_part(PartitionKey::default(), Vec::new(), batch)
+                .await?;
+            self.account().await?;
             return Ok(true);
         };
         let parts = splitter.split(batch)?;
-        let added = parts.iter().filter(|part| !self.open.contains_key(&part.key)).count();
+        let added = parts
+            .iter()
+            .filter(|part| !self.open.contains_key(&part.key))
+            .count();
         if self.open.len() + added > OPEN_FILES_MAX {
             return Ok(false);
         }
         for part in parts {
             self.write_rows_of(part, batch).await?;
         }
+        self.account().await?;
         Ok(true)
     }
 
@@ -85,13 +99,14 @@ impl PartitionedWriter {
         let Some(splitter) = &self.splitter else {
             return self.write(batch).await.map(|_| ());
         };
+        let batch = &plain_rows(batch, &self.plain_schema)?;
         for part in splitter.split(batch)? {
             if !self.open.contains_key(&part.key) {
                 self.close_all().await?;
             }
             self.write_rows_of(part, batch).await?;
         }
-        Ok(())
+        self.account().await
     }
 
     /// Completes every open file.
@@ -122,7 +137,10 @@ impl PartitionedWriter {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => tracing::warn!(%path, %error, "unfinished file not removed"),
             }
-            self.kind.layout.remove_empty_directories(&path).await;
+            self.kind
+                .layout
+                .remove_empty_directories(self.kind.store.as_ref(), &path)
+                .await;
         }
         self.memory.free();
     }
@@ -153,10 +171,11 @@ impl PartitionedWriter {
             return datafusion::common::internal_err!("a file just opened is not open");
         };
         file.write(&rows).await?;
-        if file.bytes() >= self.kind.options.target_file_bytes && self.target.single_file.is_none() {
+        if file.bytes() >= self.kind.options.target_file_bytes && self.target.single_file.is_none()
+        {
             self.close(&key).await?;
         }
-        self.account().await
+        Ok(())
     }
 
     fn open_file(&mut self, key: PartitionKey, values: PartitionValues) -> Result<()> {
@@ -165,7 +184,8 @@ impl PartitionedWriter {
         let name = format!("{directory}{separator}{}", self.file_name());
         let path = child(self.kind.layout.root(), &name)?;
         self.begun.push(path.clone());
-        self.open.insert(key, OpenFile::create(&self.kind, path, values)?);
+        self.open
+            .insert(key, OpenFile::create(&self.kind, path, values)?);
         Ok(())
     }
 
@@ -189,19 +209,16 @@ impl PartitionedWriter {
         Ok(())
     }
 
-    /// The columns that go into files, in the files' types.
-    fn file_batch(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let strict = CastOptions { safe: false, ..CastOptions::default() };
-        let fields = self.kind.schema.fields();
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(fields.len());
-        for (&index, field) in self.data_columns.iter().zip(fields) {
-            let column = batch.column(index);
-            columns.push(match column.data_type() == field.data_type() {
-                true => Arc::clone(column),
-                false => cast_with_options(column, field.data_type(), &strict)?,
-            });
-        }
-        Ok(RecordBatch::try_new(Arc::clone(&self.kind.schema), columns)?)
+    /// The columns that go into files.
+    fn file_batch(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+        let columns = self
+            .data_columns
+            .iter()
+            .map(|&index| Arc::clone(rows.column(index)));
+        Ok(RecordBatch::try_new(
+            Arc::clone(&self.kind.schema),
+            columns.collect(),
+        )?)
     }
 
     /// Brings the reservation in line with what the files hold; short of memory, the files give
@@ -209,9 +226,16 @@ impl PartitionedWriter {
     async fn account(&mut self) -> Result<()> {
         loop {
             let held: usize = self.open.values().map(OpenFile::memory_bytes).sum();
-            let Err(refusal) = self.memory.try_resize(held) else { return Ok(()) };
-            let biggest = self.open.values_mut().max_by_key(|file| file.memory_bytes());
-            let Some(file) = biggest else { return Err(refusal) };
+            let Err(refusal) = self.memory.try_resize(held) else {
+                return Ok(());
+            };
+            let biggest = self
+                .open
+                .values_mut()
+                .max_by_key(|file| file.memory_bytes());
+            let Some(file) = biggest else {
+                return Err(refusal);
+            };
             let before = file.memory_bytes();
             file.flush().await?;
             if file.memory_bytes() >= before {

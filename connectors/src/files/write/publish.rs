@@ -1,14 +1,17 @@
 //! Making a write visible.
 //!
 //! Order of an append: journal, moves, staging directory removed. A reader that lists the
-//! directory in the middle sees some of the new files; listings of this process are kept apart by
-//! the coordinator, which publishes between listings.
+//! directory in the middle sees some of the new files; the coordinator's own listings are kept
+//! apart by the [`PublishGate`](super::PublishGate), which the caller holds while it publishes.
 //!
 //! Order of an overwrite: journal, moves, removal of the replaced files, staging directory removed.
 //! At every moment the old rows or the new rows are complete on the store; between the moves and
 //! the end of the removals a foreign reader can see both. If a move fails, the new files are taken
 //! back and the old ones are untouched. If a removal fails, the journal stays and the error says
 //! so; `recover` finishes the removals.
+//!
+//! Publishing is not cancel-safe: a caller that stops waiting leaves the rest to `recover`, so it
+//! belongs into a task that the client's cancellation does not reach.
 //!
 //! Stores without a rename (S3, GCS, Azure) copy within the store and delete; S3 copies files of
 //! up to 5 GiB in that way.
@@ -62,7 +65,9 @@ pub async fn publish_overwrite(
     scope: OverwriteScope,
 ) -> Result<Vec<Path>> {
     if !target.staging {
-        return Err(Error::internal("a write without staging is not published by moving files"));
+        return Err(Error::internal(
+            "a write without staging is not published by moving files",
+        ));
     }
     let replaced = match replaced_files(store, target, files, &scope).await {
         Ok(replaced) => replaced,
@@ -123,11 +128,17 @@ fn plan(
         places.push(to);
     }
     if target.single_file.is_some() && files.len() > 1 {
-        return Err(Error::internal(format!("{} files were written as one", files.len())));
+        return Err(Error::internal(format!(
+            "{} files were written as one",
+            files.len()
+        )));
     }
     // A single file that is replaced by name must not be removed after it was put there.
     let new: HashSet<&str> = moves.iter().map(|(_, to)| to.as_str()).collect();
-    let removals = replaced.into_iter().filter(|path| !new.contains(path.as_str())).collect();
+    let removals = replaced
+        .into_iter()
+        .filter(|path| !new.contains(path.as_str()))
+        .collect();
     Ok((PublishPlan { moves, removals }, places))
 }
 
@@ -182,7 +193,10 @@ async fn replaced_files(
         )));
     }
     let options = FormatOptions::parse(target.format, &target.options)?;
-    let filter = FileFilter { format: target.format, extension: options.extension };
+    let filter = FileFilter {
+        format: target.format,
+        extension: options.extension,
+    };
     let old = match list(store, &location, &filter).await {
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         found => found?,
@@ -195,7 +209,10 @@ async fn replaced_files(
             in_partitions(old, &wanted, &columns)?
         }
     };
-    Ok(replaced.into_iter().map(|file| file.meta.location.to_string()).collect())
+    Ok(replaced
+        .into_iter()
+        .map(|file| file.meta.location.to_string())
+        .collect())
 }
 
 fn partition_columns(target: &WriteTarget) -> Result<Vec<PartitionColumn>> {
@@ -205,7 +222,10 @@ fn partition_columns(target: &WriteTarget) -> Result<Vec<PartitionColumn>> {
         .map(|index| {
             let field = target.schema.field(index);
             let data_type = engine_type(field.data_type());
-            PartitionColumn { name: field.name().clone(), data_type }
+            PartitionColumn {
+                name: field.name().clone(),
+                data_type,
+            }
         })
         .collect())
 }
@@ -221,8 +241,10 @@ fn wanted_partitions(
     distinct
         .into_iter()
         .map(|partition| {
-            let in_order =
-                partition.iter().zip(columns).all(|((name, _), column)| *name == column.name);
+            let in_order = partition
+                .iter()
+                .zip(columns)
+                .all(|((name, _), column)| *name == column.name);
             if !in_order || partition.len() > columns.len() {
                 return Err(Error::invalid(format!(
                     "partition \"{}\" does not begin with the table's partition columns",

@@ -31,9 +31,9 @@ pub(super) struct PublishPlan {
 }
 
 impl PublishPlan {
-    /// One rename needs no journal: it happens or it does not.
+    /// One move alone needs no journal: it happens or it does not.
     fn needs_journal(&self) -> bool {
-        self.moves.len() + self.removals.len() > 1
+        self.moves.len() > 1 || !self.removals.is_empty()
     }
 
     pub(super) async fn store_journal(
@@ -91,7 +91,13 @@ impl PublishPlan {
         store: &Arc<dyn ObjectStore>,
         layout: &Layout,
     ) -> Result<()> {
-        let moves = stream::iter(&self.moves).map(|(from, to)| rename(store, layout, from, to));
+        // Collected first: a future that holds the closure is not `Send` for every lifetime.
+        let moves: Vec<_> = self
+            .moves
+            .iter()
+            .map(|(from, to)| rename(store, layout, from, to))
+            .collect();
+        let moves = stream::iter(moves);
         let outcomes: Vec<Result<()>> = moves.buffer_unordered(CONCURRENT_REQUESTS).collect().await;
         outcomes.into_iter().collect::<Result<()>>()?;
         self.sync_directories(layout).await
@@ -135,14 +141,11 @@ impl PublishPlan {
     }
 }
 
-async fn rename(
-    store: &Arc<dyn ObjectStore>,
-    layout: &Layout,
-    from: &str,
-    to: &str,
-) -> Result<()> {
+async fn rename(store: &Arc<dyn ObjectStore>, layout: &Layout, from: &str, to: &str) -> Result<()> {
     let (from, to) = (parse(from)?, parse(to)?);
-    let Err(error) = store.rename(&from, &to).await else { return Ok(()) };
+    let Err(error) = store.rename(&from, &to).await else {
+        return Ok(());
+    };
     let missing = matches!(error, object_store::Error::NotFound { .. });
     if missing && store.head(&to).await.is_ok() {
         return Ok(());
@@ -158,14 +161,15 @@ async fn rename(
     Err(storage_failure("write", &layout.display(&to), error))
 }
 
-async fn remove_all(
-    store: &Arc<dyn ObjectStore>,
-    layout: &Layout,
-    paths: &[String],
-) -> Result<()> {
-    let removals =
-        stream::iter(paths).map(|path| async move { remove(store, layout, &parse(path)?).await });
-    let outcomes: Vec<Result<()>> = removals.buffer_unordered(CONCURRENT_REQUESTS).collect().await;
+async fn remove_all(store: &Arc<dyn ObjectStore>, layout: &Layout, paths: &[String]) -> Result<()> {
+    let removals: Vec<_> = paths
+        .iter()
+        .map(|path| async move { remove(store, layout, &parse(path)?).await })
+        .collect();
+    let outcomes: Vec<Result<()>> = stream::iter(removals)
+        .buffer_unordered(CONCURRENT_REQUESTS)
+        .collect()
+        .await;
     outcomes.into_iter().collect()
 }
 
@@ -175,12 +179,11 @@ async fn remove(store: &Arc<dyn ObjectStore>, layout: &Layout, path: &Path) -> R
         Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
         Err(error) => return Err(storage_failure("remove", &layout.display(path), error)),
     }
-    layout.remove_empty_directories(path).await;
+    layout.remove_empty_directories(store.as_ref(), path).await;
     Ok(())
 }
 
 fn parse(path: &str) -> Result<Path> {
-    Path::parse(path).map_err(|e| {
-        Error::internal(format!("\"{path}\" is not a path on a store")).with_source(e)
-    })
+    Path::parse(path)
+        .map_err(|e| Error::internal(format!("\"{path}\" is not a path on a store")).with_source(e))
 }

@@ -23,6 +23,7 @@ pub async fn abort(store: &Arc<dyn ObjectStore>, target: &WriteTarget) -> Result
     }
     let layout = Layout::of(target)?;
     let directory = layout.directory();
+    // A store may put something before the name of a file that is not complete.
     let prefix = file_name_prefix(target.write_id);
     if let Some(place) = layout.local_path(directory) {
         return local::remove_named(&place, &prefix)
@@ -30,7 +31,7 @@ pub async fn abort(store: &Arc<dyn ObjectStore>, target: &WriteTarget) -> Result
             .map_err(|e| storage_failure("remove", &layout.display(directory), e));
     }
     remove_matching(store, &layout, directory, |path| {
-        path.filename().is_some_and(|name| name.starts_with(&prefix))
+        path.filename().is_some_and(|name| name.contains(&prefix))
     })
     .await
 }
@@ -57,12 +58,15 @@ pub async fn recover(
     let layout = Layout::of_directory(location)?;
     let listing = match store.list_with_delimiter(Some(layout.staging())).await {
         Err(object_store::Error::NotFound { .. }) => return Ok(0),
-        listing => listing
-            .map_err(|e| storage_failure("list", &layout.display(layout.staging()), e))?,
+        listing => {
+            listing.map_err(|e| storage_failure("list", &layout.display(layout.staging()), e))?
+        }
     };
     let mut cleaned = 0;
     for staging in listing.common_prefixes {
-        let write_id = staging.filename().and_then(|name| Uuid::parse_str(name).ok());
+        let write_id = staging
+            .filename()
+            .and_then(|name| Uuid::parse_str(name).ok());
         let Some(write_id) = write_id else { continue };
         if is_running(write_id) || began(write_id).is_none_or(|time| time >= began_before) {
             continue;
@@ -96,7 +100,9 @@ async fn remove_directory(
     local::remove_tree(&place)
         .await
         .map_err(|e| storage_failure("remove", &layout.display(directory), e))?;
-    layout.remove_empty_directories(directory).await;
+    layout
+        .remove_empty_directories(store.as_ref(), directory)
+        .await;
     Ok(())
 }
 
@@ -107,7 +113,12 @@ async fn remove_matching(
     matches: impl Fn(&Path) -> bool + Send + Sync,
 ) -> Result<()> {
     let failed = |e| storage_failure("remove", &layout.display(directory), e);
-    let listed: Vec<Path> = match store.list(Some(directory)).map_ok(|m| m.location).try_collect().await {
+    let listed: Vec<Path> = match store
+        .list(Some(directory))
+        .map_ok(|m| m.location)
+        .try_collect()
+        .await
+    {
         Err(object_store::Error::NotFound { .. }) => Vec::new(),
         listed => listed.map_err(failed)?,
     };
@@ -115,7 +126,8 @@ async fn remove_matching(
     let mut removed = store.delete_stream(futures::stream::iter(paths).boxed());
     while let Some(outcome) = removed.next().await {
         match outcome {
-            Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+            Ok(path) => layout.remove_empty_directories(store.as_ref(), &path).await,
+            Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(failed(error)),
         }
     }

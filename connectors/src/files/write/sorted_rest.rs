@@ -60,7 +60,9 @@ struct OnceStream {
 
 impl fmt::Debug for OnceStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OnceStream").field("schema", &self.schema).finish_non_exhaustive()
+        f.debug_struct("OnceStream")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use uuid::Uuid;
 use waterbuck_engine::{Error, Result};
 
@@ -65,7 +65,9 @@ impl WriteTarget {
         Layout::of(self)?;
         for name in &self.partition_columns {
             let field = self.schema.field_with_name(name).map_err(|_| {
-                Error::invalid(format!("partition column \"{name}\" is not among the columns"))
+                Error::invalid(format!(
+                    "partition column \"{name}\" is not among the columns"
+                ))
             })?;
             if !can_name_a_directory(field.data_type()) {
                 return Err(Error::invalid(format!(
@@ -91,7 +93,11 @@ impl WriteTarget {
             ));
         }
         for (index, field) in self.schema.fields().iter().enumerate() {
-            if self.schema.index_of(field.name()) != Ok(index) {
+            if self
+                .schema
+                .index_of(field.name())
+                .is_ok_and(|first| first != index)
+            {
                 return Err(Error::invalid(format!(
                     "column \"{}\" occurs twice: give the columns different names",
                     field.name()
@@ -101,21 +107,34 @@ impl WriteTarget {
         Ok(())
     }
 
-    /// The columns inside the files: all but the partition columns, in plain types (no views, no
-    /// dictionaries).
+    /// All columns in the types that files hold: no views, no dictionaries.
+    pub(super) fn plain_schema(&self) -> SchemaRef {
+        Arc::new(Schema::new(
+            self.schema
+                .fields()
+                .iter()
+                .map(|f| plain_field(f))
+                .collect::<Fields>(),
+        ))
+    }
+
+    /// The columns inside the files: all but the partition columns, in plain types.
     pub fn file_schema(&self) -> SchemaRef {
-        let fields: Vec<Field> = self
+        let fields = self
             .data_columns()
             .into_iter()
-            .map(|index| plain_field(self.schema.field(index)))
-            .collect();
-        Arc::new(Schema::new_with_metadata(fields, self.schema.metadata().clone()))
+            .map(|i| plain_field(self.schema.field(i)));
+        Arc::new(Schema::new(fields.collect::<Fields>()))
     }
 
     /// Positions of the columns that go into the files.
     pub(super) fn data_columns(&self) -> Vec<usize> {
         (0..self.schema.fields().len())
-            .filter(|&index| !self.partition_columns.contains(self.schema.field(index).name()))
+            .filter(|&index| {
+                !self
+                    .partition_columns
+                    .contains(self.schema.field(index).name())
+            })
             .collect()
     }
 
@@ -125,7 +144,9 @@ impl WriteTarget {
             .iter()
             .map(|name| {
                 self.schema.index_of(name).map_err(|_| {
-                    Error::invalid(format!("partition column \"{name}\" is not among the columns"))
+                    Error::invalid(format!(
+                        "partition column \"{name}\" is not among the columns"
+                    ))
                 })
             })
             .collect()

@@ -31,7 +31,13 @@ struct Parts {
 
 impl Upload {
     pub(super) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
-        Self { store, path, buffer: PutPayloadMut::new(), parts: None, bytes: 0 }
+        Self {
+            store,
+            path,
+            buffer: PutPayloadMut::new(),
+            parts: None,
+            bytes: 0,
+        }
     }
 
     /// Bytes handed over so far.
@@ -92,7 +98,10 @@ impl Upload {
             Some(parts) => parts,
             None => {
                 let upload = self.store.put_multipart(&self.path).await?;
-                self.parts.insert(Parts { upload, in_flight: JoinSet::new() })
+                self.parts.insert(Parts {
+                    upload,
+                    in_flight: JoinSet::new(),
+                })
             }
         };
         parts.wait(PARTS_IN_FLIGHT_MAX - 1).await?;

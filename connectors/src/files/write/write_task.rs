@@ -37,9 +37,18 @@ impl WriteTask {
         let (stop, stopped) = oneshot::channel();
         let (report, outcome) = oneshot::channel();
         let mut tasks = JoinSet::new();
-        let run = Run { writer, stopped, partition_columns, context };
+        let run = Run {
+            writer,
+            stopped,
+            partition_columns,
+            context,
+        };
         tasks.spawn(run.run(input, report));
-        Self { outcome, tasks, _stop: stop }
+        Self {
+            outcome,
+            tasks,
+            _stop: stop,
+        }
     }
 
     /// Waits for the files.
@@ -103,10 +112,7 @@ impl Run {
         Ok(())
     }
 
-    async fn write_sorted(
-        &mut self,
-        mut sorted: SendableRecordBatchStream,
-    ) -> Result<()> {
+    async fn write_sorted(&mut self, mut sorted: SendableRecordBatchStream) -> Result<()> {
         while let Some(batch) = self.next(&mut sorted).await? {
             self.writer.write_sorted(&batch).await?;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt64Array};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,9 @@ pub(super) fn report(files: &[WrittenFile]) -> Result<RecordBatch> {
         Arc::new(StringArray::from_iter_values(files.iter().map(|f| &f.path))),
         Arc::new(UInt64Array::from_iter_values(files.iter().map(|f| f.rows))),
         Arc::new(UInt64Array::from_iter_values(files.iter().map(|f| f.bytes))),
-        Arc::new(UInt64Array::from_iter_values(files.iter().map(|f| f.footer_bytes))),
+        Arc::new(UInt64Array::from_iter_values(
+            files.iter().map(|f| f.footer_bytes),
+        )),
         Arc::new(StringArray::from(partitions.collect::<Result<Vec<_>>>()?)),
         Arc::new(StringArray::from(stats.collect::<Result<Vec<_>>>()?)),
     ];

@@ -1,3 +1,5 @@
+//! Actions: session options, refusals, the backend's own.
+
 use std::collections::HashMap;
 
 use arrow_flight::Empty;
@@ -24,13 +26,17 @@ async fn session_options_are_set_read_and_refused_one_by_one() {
         ("nothing".to_owned(), text("x")),
     ]);
     let request = SetSessionOptionsRequest { session_options };
-    let bodies = act(&mut client, "SetSessionOptions", request.encode_to_vec()).await.unwrap();
+    let bodies = act(&mut client, "SetSessionOptions", request.encode_to_vec())
+        .await
+        .unwrap();
     let errors = SetSessionOptionsResult::decode(&*bodies[0]).unwrap().errors;
     assert_eq!(errors.len(), 2);
     assert_eq!(errors["catalog"].value(), OptionErrorKind::InvalidValue);
     assert_eq!(errors["nothing"].value(), OptionErrorKind::InvalidName);
     let bodies = act(&mut client, "GetSessionOptions", "").await.unwrap();
-    let options = GetSessionOptionsResult::decode(&*bodies[0]).unwrap().session_options;
+    let options = GetSessionOptionsResult::decode(&*bodies[0])
+        .unwrap()
+        .session_options;
     assert_eq!(options["schema"], text("sales"));
     assert_eq!(options["batch_size"], OptionValue::Int(8192).into());
 }
@@ -39,12 +45,22 @@ async fn session_options_are_set_read_and_refused_one_by_one() {
 async fn what_is_not_served_is_unimplemented() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    let begin = Any::pack(&ActionBeginTransactionRequest {}).unwrap().encode_to_vec();
-    for kind in ["BeginTransaction", "EndTransaction", "RenewFlightEndpoint", "Nonsense", ""] {
+    let begin = Any::pack(&ActionBeginTransactionRequest {})
+        .unwrap()
+        .encode_to_vec();
+    for kind in [
+        "BeginTransaction",
+        "EndTransaction",
+        "RenewFlightEndpoint",
+        "Nonsense",
+        "",
+    ] {
         let refused = act(&mut client, kind, begin.clone()).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unimplemented, "{kind}");
     }
-    let damaged = act(&mut client, "CancelFlightInfo", "damaged").await.unwrap_err();
+    let damaged = act(&mut client, "CancelFlightInfo", "damaged")
+        .await
+        .unwrap_err();
     assert_eq!(damaged.code(), Code::InvalidArgument);
 }
 
@@ -52,9 +68,13 @@ async fn what_is_not_served_is_unimplemented() {
 async fn the_backends_own_actions_need_no_login() {
     let server = TestServer::start().await;
     let mut stranger = server.stranger().await;
-    let bodies = act(&mut stranger, "waterbuck.heartbeat", "beat").await.unwrap();
+    let bodies = act(&mut stranger, "waterbuck.heartbeat", "beat")
+        .await
+        .unwrap();
     assert_eq!(bodies, ["beat"]);
-    let refused = act(&mut stranger, "waterbuck.progress", "").await.unwrap_err();
+    let refused = act(&mut stranger, "waterbuck.progress", "")
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
 }
 
@@ -63,10 +83,14 @@ async fn progress_is_told_by_query_id() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let id = uuid::Uuid::now_v7().to_string();
-    let bodies = act(&mut client, "waterbuck.progress", id.clone()).await.unwrap();
+    let bodies = act(&mut client, "waterbuck.progress", id.clone())
+        .await
+        .unwrap();
     assert_eq!(bodies, ["{\"fraction\":0.5}"]);
     let nil = uuid::Uuid::nil().to_string();
-    let unknown = act(&mut client, "waterbuck.progress", nil).await.unwrap_err();
+    let unknown = act(&mut client, "waterbuck.progress", nil)
+        .await
+        .unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
     let bodies = act(&mut client, "waterbuck.cancel", id).await.unwrap();
     assert_eq!(bodies, ["{\"cancelled\":false}"]);
@@ -78,9 +102,20 @@ async fn the_served_actions_are_listed() {
     let mut client = server.client().await;
     let mut request = Request::new(Empty {});
     let bearer = format!("Bearer {}", client.token().unwrap());
-    request.metadata_mut().insert("authorization", bearer.parse().unwrap());
-    let actions = client.inner_mut().list_actions(request).await.unwrap().into_inner();
-    let actions: Vec<_> = actions.map_ok(|action| action.r#type).try_collect().await.unwrap();
+    request
+        .metadata_mut()
+        .insert("authorization", bearer.parse().unwrap());
+    let actions = client
+        .inner_mut()
+        .list_actions(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let actions: Vec<_> = actions
+        .map_ok(|action| action.r#type)
+        .try_collect()
+        .await
+        .unwrap();
     assert!(actions.contains(&"CancelFlightInfo".to_owned()));
     assert!(actions.contains(&"SetSessionOptions".to_owned()));
 }

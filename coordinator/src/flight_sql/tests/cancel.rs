@@ -1,9 +1,9 @@
+//! Everything that stops a query: drops, deadlines, stalls, cancels.
+
 use std::time::Duration;
 
 use arrow_flight::sql::{ActionCancelQueryRequest, ActionCancelQueryResult, Any};
-use arrow_flight::{
-    CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus,
-};
+use arrow_flight::{CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus};
 use futures::TryStreamExt;
 use prost::Message;
 use tonic::{Code, Request, Status};
@@ -15,7 +15,10 @@ async fn dropping_the_stream_stops_the_query() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let info = client.execute("endless".into(), None).await.unwrap();
-    let mut stream = client.do_get(info.endpoint[0].ticket.clone().unwrap()).await.unwrap();
+    let mut stream = client
+        .do_get(info.endpoint[0].ticket.clone().unwrap())
+        .await
+        .unwrap();
     assert!(stream.try_next().await.unwrap().is_some());
     assert_eq!(*server.probe.live.borrow(), 1);
     drop(stream);
@@ -27,7 +30,10 @@ async fn dropping_the_connection_stops_the_query() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let info = client.execute("endless".into(), None).await.unwrap();
-    let stream = client.do_get(info.endpoint[0].ticket.clone().unwrap()).await.unwrap();
+    let stream = client
+        .do_get(info.endpoint[0].ticket.clone().unwrap())
+        .await
+        .unwrap();
     drop((client, stream));
     reaches(&server.probe.live, 0).await;
 }
@@ -55,7 +61,10 @@ async fn a_result_that_nobody_fetches_expires() {
     let mut client = server.client().await;
     let info = client.execute("endless".into(), None).await.unwrap();
     reaches(&server.probe.live, 0).await;
-    let gone = client.do_get(info.endpoint[0].ticket.clone().unwrap()).await.map(drop);
+    let gone = client
+        .do_get(info.endpoint[0].ticket.clone().unwrap())
+        .await
+        .map(drop);
     assert_eq!(Status::from(gone.unwrap_err()).code(), Code::NotFound);
 }
 
@@ -69,7 +78,10 @@ async fn a_lapsed_deadline_stops_the_query_in_mid_stream() {
     let stream = client.do_get(request).await.unwrap();
     let outcome = stream.try_for_each(|_| std::future::ready(Ok(()))).await;
     let status = Status::from(outcome.unwrap_err());
-    assert!(matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled), "{status}");
+    assert!(
+        matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled),
+        "{status}"
+    );
     reaches(&server.probe.live, 0).await;
 }
 
@@ -78,7 +90,10 @@ async fn a_reader_that_stalls_too_long_gets_an_error_not_an_end() {
     let server = TestServer::with(|c| c.reader_stall = Duration::from_millis(100)).await;
     let mut client = server.client().await;
     let info = client.execute("endless".into(), None).await.unwrap();
-    let stream = client.do_get(info.endpoint[0].ticket.clone().unwrap()).await.unwrap();
+    let stream = client
+        .do_get(info.endpoint[0].ticket.clone().unwrap())
+        .await
+        .unwrap();
     reaches(&server.probe.live, 0).await;
     let outcome = stream.try_for_each(|_| std::future::ready(Ok(()))).await;
     assert_eq!(Status::from(outcome.unwrap_err()).code(), Code::Cancelled);
@@ -90,8 +105,13 @@ async fn a_waiting_result_can_be_cancelled_by_its_owner_only() {
     let mut client = server.client().await;
     let mut other = server.user("eve").await;
     let info = client.execute("endless".into(), None).await.unwrap();
-    let request = CancelFlightInfoRequest { info: Some(info.clone()) }.encode_to_vec();
-    let refused = act(&mut other, "CancelFlightInfo", request.clone()).await.unwrap_err();
+    let request = CancelFlightInfoRequest {
+        info: Some(info.clone()),
+    }
+    .encode_to_vec();
+    let refused = act(&mut other, "CancelFlightInfo", request.clone())
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), Code::NotFound);
     let bodies = act(&mut client, "CancelFlightInfo", request).await.unwrap();
     let result = CancelFlightInfoResult::decode(&*bodies[0]).unwrap();
@@ -105,7 +125,9 @@ async fn the_older_cancel_works_too_and_by_the_ticket_alone() {
     let mut client = server.client().await;
     let mut info = client.execute("endless".into(), None).await.unwrap();
     info.app_metadata.clear();
-    let request = ActionCancelQueryRequest { info: info.encode_to_vec().into() };
+    let request = ActionCancelQueryRequest {
+        info: info.encode_to_vec().into(),
+    };
     let body = Any::pack(&request).unwrap().encode_to_vec();
     let bodies = act(&mut client, "CancelQuery", body).await.unwrap();
     let any = Any::decode(&*bodies[0]).unwrap();

@@ -19,8 +19,7 @@ use uuid::Uuid;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::super::{
-    Backend, Execution, FlightSession, OptionValue, Prepared, SchemaInfo, StatementInput,
-    TableInfo,
+    Backend, Execution, FlightSession, OptionValue, Prepared, SchemaInfo, StatementInput, TableInfo,
 };
 
 /// What a test can see of the backend.
@@ -38,7 +37,7 @@ pub(super) struct Probe {
 }
 
 pub(super) struct FakeBackend {
-    context: SessionContext,
+    pub(super) context: SessionContext,
     pub(super) probe: Arc<Probe>,
 }
 
@@ -60,7 +59,10 @@ impl FakeBackend {
             parameters: Mutex::default(),
             open: AtomicBool::new(true),
         };
-        Self { context: SessionContext::new_with_config(config), probe: Arc::new(probe) }
+        Self {
+            context: SessionContext::new_with_config(config),
+            probe: Arc::new(probe),
+        }
     }
 }
 
@@ -73,7 +75,10 @@ impl Backend for FakeBackend {
         _peer: &str,
     ) -> Result<Arc<dyn FlightSession>> {
         if password != "secret" {
-            return Err(Error::new(ErrorKind::Unauthenticated, "wrong user or password"));
+            return Err(Error::new(
+                ErrorKind::Unauthenticated,
+                "wrong user or password",
+            ));
         }
         self.probe.logins.send_modify(|n| *n += 1);
         Ok(Arc::new(FakeSession {
@@ -82,7 +87,10 @@ impl Backend for FakeBackend {
             context: self.context.clone(),
             probe: Arc::clone(&self.probe),
             options: Mutex::new(vec![
-                ("catalog".to_owned(), OptionValue::Text("datafusion".to_owned())),
+                (
+                    "catalog".to_owned(),
+                    OptionValue::Text("datafusion".to_owned()),
+                ),
                 ("schema".to_owned(), OptionValue::Text("public".to_owned())),
                 ("batch_size".to_owned(), OptionValue::Int(8192)),
             ]),
@@ -110,7 +118,12 @@ impl FlightSession for FakeSession {
     }
 
     async fn prepare(&self, sql: &str) -> Result<Prepared> {
-        let plan = self.context.state().create_logical_plan(sql).await.map_err(describe)?;
+        let numbered = numbered(sql);
+        let state = self.context.state();
+        let plan = state
+            .create_logical_plan(&numbered)
+            .await
+            .map_err(describe)?;
         let types = plan.get_parameter_types().map_err(describe)?;
         let mut types: Vec<_> = types.into_iter().collect();
         types.sort_by_key(|(name, _)| name[1..].parse::<usize>().unwrap_or_default());
@@ -138,10 +151,17 @@ impl FlightSession for FakeSession {
                     self.run(plan.map_err(describe)?).await
                 }
             },
-            StatementInput::Prepared { prepared, parameters } => {
-                let plan = prepared.plan.as_ref().and_then(|p| p.downcast_ref::<LogicalPlan>());
+            StatementInput::Prepared {
+                prepared,
+                parameters,
+            } => {
+                let plan = prepared
+                    .plan
+                    .as_ref()
+                    .and_then(|p| p.downcast_ref::<LogicalPlan>());
                 let plan = plan.expect("prepared here").clone();
-                self.run_with(plan, &parameters).await
+                self.run_with(plan, &prepared.parameter_schema, &parameters)
+                    .await
             }
         }
     }
@@ -152,16 +172,26 @@ impl FlightSession for FakeSession {
 
     async fn list_schemas(&self) -> Result<Vec<SchemaInfo>> {
         Ok(["public", "a_b", "axb"]
-            .map(|name| SchemaInfo { catalog: "datafusion".into(), schema: name.into() })
+            .map(|name| SchemaInfo {
+                catalog: "datafusion".into(),
+                schema: name.into(),
+            })
             .to_vec())
     }
 
     async fn list_tables(&self, include_schema: bool) -> Result<Vec<TableInfo>> {
-        let catalog = self.context.catalog("datafusion").expect("the default catalog");
+        let catalog = self
+            .context
+            .catalog("datafusion")
+            .expect("the default catalog");
         let schema = catalog.schema("public").expect("the default schema");
         let mut tables = Vec::new();
         for name in schema.table_names() {
-            let table = schema.table(&name).await.map_err(describe)?.expect("just listed");
+            let table = schema
+                .table(&name)
+                .await
+                .map_err(describe)?
+                .expect("just listed");
             tables.push(TableInfo {
                 catalog: "datafusion".to_owned(),
                 schema: "public".to_owned(),
@@ -210,7 +240,12 @@ impl FlightSession for FakeSession {
 }
 
 impl FakeSession {
-    async fn run_with(&self, plan: LogicalPlan, parameters: &[RecordBatch]) -> Result<Execution> {
+    async fn run_with(
+        &self,
+        plan: LogicalPlan,
+        declared: &Schema,
+        parameters: &[RecordBatch],
+    ) -> Result<Execution> {
         if parameters.is_empty() {
             return self.run(plan).await;
         }
@@ -222,7 +257,8 @@ impl FakeSession {
                 let values: Vec<ScalarValue> = batch
                     .columns()
                     .iter()
-                    .map(|column| ScalarValue::try_from_array(column, row).expect("a scalar"))
+                    .zip(declared.fields())
+                    .map(|(column, field)| value(column.as_ref(), row, field.data_type()))
                     .collect();
                 let plan = plan.clone().with_param_values(values).map_err(describe)?;
                 last = self.run(plan).await;
@@ -232,7 +268,10 @@ impl FakeSession {
             }
         }
         match last? {
-            Execution::Update { query_id, .. } => Ok(Execution::Update { query_id, rows: total }),
+            Execution::Update { query_id, .. } => Ok(Execution::Update {
+                query_id,
+                rows: total,
+            }),
             rows @ Execution::Rows { .. } => Ok(rows),
         }
     }
@@ -240,7 +279,11 @@ impl FakeSession {
     async fn run(&self, plan: LogicalPlan) -> Result<Execution> {
         let is_dml = matches!(plan, LogicalPlan::Dml(_) | LogicalPlan::Copy(_));
         let is_update = is_update(&plan);
-        let frame = self.context.execute_logical_plan(plan).await.map_err(describe)?;
+        let frame = self
+            .context
+            .execute_logical_plan(plan)
+            .await
+            .map_err(describe)?;
         if !is_update {
             return Ok(self.rows(frame.execute_stream().await.map_err(describe)?));
         }
@@ -249,7 +292,10 @@ impl FakeSession {
             Some(batch) if is_dml => batch.column(0).as_primitive::<UInt64Type>().value(0),
             _ => 0,
         };
-        Ok(Execution::Update { query_id: Uuid::now_v7(), rows: i64::try_from(rows).unwrap() })
+        Ok(Execution::Update {
+            query_id: Uuid::now_v7(),
+            rows: i64::try_from(rows).unwrap(),
+        })
     }
 
     fn rows(&self, rows: SendableRecordBatchStream) -> Execution {
@@ -260,7 +306,11 @@ impl FakeSession {
             batch
         });
         let stream = Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), counted));
-        Execution::Rows { query_id: Uuid::now_v7(), schema, stream }
+        Execution::Rows {
+            query_id: Uuid::now_v7(),
+            schema,
+            stream,
+        }
     }
 
     async fn misbehave(&self, sql: &str) -> Option<SendableRecordBatchStream> {
@@ -271,17 +321,27 @@ impl FakeSession {
         let batches = stream::repeat_with(move || Ok(batch.clone()));
         let rows = match sql {
             "endless" => batches.boxed(),
-            "small" => {
-                batches.take(100).map(|b| b.map(|b: RecordBatch| b.slice(0, 100))).boxed()
-            }
-            "wide slices" => batches.take(8).map(|b| b.map(|b| b.slice(8000, 192))).boxed(),
+            "small" => batches
+                .take(100)
+                .map(|b| b.map(|b: RecordBatch| b.slice(0, 100)))
+                .boxed(),
+            "wide slices" => batches
+                .take(8)
+                .map(|b| b.map(|b| b.slice(8000, 192)))
+                .boxed(),
             "fails late" => {
                 let failure = DataFusionError::Execution("row 24577 is broken".to_owned());
                 batches.take(3).chain(stream::iter([Err(failure)])).boxed()
             }
             "panics" => batches
                 .enumerate()
-                .map(|(n, batch)| if n == 2 { panic!("a fault of the test") } else { batch })
+                .map(|(n, batch)| {
+                    if n == 2 {
+                        panic!("a fault of the test")
+                    } else {
+                        batch
+                    }
+                })
                 .boxed(),
             "hangs" => {
                 let _alive = Alive::new(&self.probe);
@@ -308,8 +368,30 @@ impl Drop for Alive {
     }
 }
 
+/// `?`, as JDBC programs write it, in the numbers DataFusion wants.
+fn numbered(sql: &str) -> String {
+    let mut parts = sql.split('?');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts
+        .zip(1..)
+        .fold(first, |text, (part, n)| format!("{text}${n}{part}"))
+}
+
+/// A parameter as the plan wants it.
+fn value(column: &dyn Array, row: usize, declared: &DataType) -> ScalarValue {
+    let value = ScalarValue::try_from_array(column, row).expect("a scalar");
+    if declared.is_null() {
+        value
+    } else {
+        value.cast_to(declared).expect("a castable value")
+    }
+}
+
 fn is_update(plan: &LogicalPlan) -> bool {
-    matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_))
+    matches!(
+        plan,
+        LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_)
+    )
 }
 
 pub(super) fn describe(error: DataFusionError) -> Error {

@@ -14,11 +14,10 @@ use futures::TryStreamExt;
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
-use super::super::{FlightConfig, service, transport};
+use super::super::{FlightConfig, incoming, service, transport};
 use super::fake::{FakeBackend, Probe, describe};
 
 pub(super) type Client = FlightSqlServiceClient<Channel>;
@@ -43,10 +42,16 @@ impl TestServer {
         let address = listener.local_addr().unwrap();
         let service = service(backend, config).unwrap();
         let task = SpawnedTask::spawn(async move {
-            let incoming = TcpListenerStream::new(listener);
-            transport().add_service(service).serve_with_incoming(incoming).await.unwrap();
+            let served = transport()
+                .add_service(service)
+                .serve_with_incoming(incoming(listener));
+            served.await.unwrap();
         });
-        Self { address, probe, _task: task }
+        Self {
+            address,
+            probe,
+            _task: task,
+        }
     }
 
     /// A new connection without a login.
@@ -83,7 +88,13 @@ pub(super) async fn reaches(number: &watch::Sender<usize>, value: usize) {
 /// Fetches all rows of the first endpoint.
 pub(super) async fn fetch(client: &mut Client, info: &FlightInfo) -> Vec<RecordBatch> {
     let ticket = info.endpoint[0].ticket.clone().unwrap();
-    client.do_get(ticket).await.unwrap().try_collect().await.unwrap()
+    client
+        .do_get(ticket)
+        .await
+        .unwrap()
+        .try_collect()
+        .await
+        .unwrap()
 }
 
 /// Runs a query and fetches its rows.
@@ -98,7 +109,10 @@ pub(super) async fn act(
     kind: &str,
     body: impl Into<Bytes>,
 ) -> Result<Vec<Bytes>, Status> {
-    let action = Action { r#type: kind.to_owned(), body: body.into() };
+    let action = Action {
+        r#type: kind.to_owned(),
+        body: body.into(),
+    };
     let results = client.do_action(action).await.map_err(Status::from)?;
     results.map_ok(|result| result.body).try_collect().await
 }

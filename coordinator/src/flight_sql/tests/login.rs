@@ -1,3 +1,5 @@
+//! Who is let in, for how long, and how many.
+
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -24,18 +26,60 @@ async fn every_call_without_login_is_refused() {
     let server = TestServer::start().await;
     let mut client = FlightServiceClient::new(server.channel().await);
     let codes = [
-        client.get_flight_info(descriptor(&CommandGetCatalogs {})).await.unwrap_err().code(),
-        client.get_schema(descriptor(&CommandGetCatalogs {})).await.unwrap_err().code(),
-        client.poll_flight_info(descriptor(&CommandGetCatalogs {})).await.unwrap_err().code(),
-        client.do_get(Ticket::default()).await.map(drop).unwrap_err().code(),
-        client.list_actions(Empty {}).await.map(drop).unwrap_err().code(),
-        client.do_put(tokio_stream::empty()).await.map(drop).unwrap_err().code(),
-        client.do_exchange(tokio_stream::empty()).await.map(drop).unwrap_err().code(),
+        client
+            .get_flight_info(descriptor(&CommandGetCatalogs {}))
+            .await
+            .unwrap_err()
+            .code(),
+        client
+            .get_schema(descriptor(&CommandGetCatalogs {}))
+            .await
+            .unwrap_err()
+            .code(),
+        client
+            .poll_flight_info(descriptor(&CommandGetCatalogs {}))
+            .await
+            .unwrap_err()
+            .code(),
+        client
+            .do_get(Ticket::default())
+            .await
+            .map(drop)
+            .unwrap_err()
+            .code(),
+        client
+            .list_actions(Empty {})
+            .await
+            .map(drop)
+            .unwrap_err()
+            .code(),
+        client
+            .do_put(tokio_stream::empty())
+            .await
+            .map(drop)
+            .unwrap_err()
+            .code(),
+        client
+            .do_exchange(tokio_stream::empty())
+            .await
+            .map(drop)
+            .unwrap_err()
+            .code(),
     ];
     assert_eq!(codes, [Code::Unauthenticated; 7]);
-    for token in ["", "x", "Bearer", "Bearer x", "Basic eA==", "Basic ?", "Negotiate x"] {
+    for token in [
+        "",
+        "x",
+        "Bearer",
+        "Bearer x",
+        "Basic eA==",
+        "Basic ?",
+        "Negotiate x",
+    ] {
         let mut request = Request::new(descriptor(&CommandGetCatalogs {}));
-        request.metadata_mut().insert("authorization", token.parse().unwrap());
+        request
+            .metadata_mut()
+            .insert("authorization", token.parse().unwrap());
         let refused = client.get_flight_info(request).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unauthenticated, "{token}");
     }
@@ -88,6 +132,14 @@ async fn closing_a_session_ends_it_and_drops_its_results() {
 async fn logins_beyond_the_limit_are_refused() {
     let server = TestServer::with(|c| c.sessions_max = 1).await;
     let _first = server.client().await;
-    let refused = server.stranger().await.handshake("ada", "secret").await.unwrap_err();
-    assert!(refused.to_string().contains("1 sessions are open"), "{refused}");
+    let refused = server
+        .stranger()
+        .await
+        .handshake("ada", "secret")
+        .await
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("1 sessions are open"),
+        "{refused}"
+    );
 }

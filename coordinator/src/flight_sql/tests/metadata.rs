@@ -1,3 +1,5 @@
+//! Metadata: filters, schemas, descriptions of columns.
+
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use arrow_flight::sql::{
@@ -13,16 +15,29 @@ use super::harness::{Client, TestServer, descriptor, fetch, query};
 fn authorised(client: &Client, descriptor: FlightDescriptor) -> Request<FlightDescriptor> {
     let mut request = Request::new(descriptor);
     let bearer = format!("Bearer {}", client.token().unwrap());
-    request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+    request
+        .metadata_mut()
+        .insert("authorization", bearer.parse().unwrap());
     request
 }
 
 /// The rows of a command, after checking that schema, FlightInfo and rows agree.
 async fn rows(client: &mut Client, command: impl ProstMessageExt) -> RecordBatch {
     let request = authorised(client, descriptor(&command));
-    let info: FlightInfo = client.inner_mut().get_flight_info(request).await.unwrap().into_inner();
+    let info: FlightInfo = client
+        .inner_mut()
+        .get_flight_info(request)
+        .await
+        .unwrap()
+        .into_inner();
     let request = authorised(client, descriptor(&command));
-    let schema = client.inner_mut().get_schema(request).await.unwrap().into_inner().schema;
+    let schema = client
+        .inner_mut()
+        .get_schema(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .schema;
     let schema = Schema::try_from(IpcMessage(schema)).unwrap();
     assert_eq!(info.clone().try_decode_schema().unwrap(), schema);
     let batches = fetch(client, &info).await;
@@ -36,7 +51,12 @@ async fn rows(client: &mut Client, command: impl ProstMessageExt) -> RecordBatch
 }
 
 fn texts(batch: &RecordBatch, column: usize) -> Vec<&str> {
-    batch.column(column).as_string::<i32>().iter().flatten().collect()
+    batch
+        .column(column)
+        .as_string::<i32>()
+        .iter()
+        .flatten()
+        .collect()
 }
 
 #[tokio::test]
@@ -65,7 +85,11 @@ async fn catalogs_and_schemas_are_filtered_by_name_and_pattern() {
 async fn tables_come_with_their_columns_described_for_drivers() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    query(&mut client, "create table price (amount decimal(10, 2) not null, name varchar)").await;
+    query(
+        &mut client,
+        "create table price (amount decimal(10, 2) not null, name varchar)",
+    )
+    .await;
     query(&mut client, "create table pr1ce (n int)").await;
     let mut command = CommandGetTables {
         table_name_filter_pattern: Some("pr_ce".to_owned()),
@@ -95,14 +119,46 @@ async fn every_other_metadata_command_answers_in_its_schema() {
     let mut client = server.client().await;
     let types = rows(&mut client, CommandGetTableTypes {}).await;
     assert_eq!(texts(&types, 0), ["SYSTEM TABLE", "TABLE", "VIEW"]);
-    assert_eq!(rows(&mut client, CommandGetPrimaryKeys::default()).await.num_columns(), 6);
-    assert_eq!(rows(&mut client, CommandGetExportedKeys::default()).await.num_columns(), 13);
-    assert_eq!(rows(&mut client, CommandGetImportedKeys::default()).await.num_columns(), 13);
-    assert_eq!(rows(&mut client, CommandGetCrossReference::default()).await.num_columns(), 13);
-    let some = rows(&mut client, CommandGetSqlInfo { info: vec![8, 504, 9999] }).await;
+    assert_eq!(
+        rows(&mut client, CommandGetPrimaryKeys::default())
+            .await
+            .num_columns(),
+        6
+    );
+    assert_eq!(
+        rows(&mut client, CommandGetExportedKeys::default())
+            .await
+            .num_columns(),
+        13
+    );
+    assert_eq!(
+        rows(&mut client, CommandGetImportedKeys::default())
+            .await
+            .num_columns(),
+        13
+    );
+    assert_eq!(
+        rows(&mut client, CommandGetCrossReference::default())
+            .await
+            .num_columns(),
+        13
+    );
+    let some = rows(
+        &mut client,
+        CommandGetSqlInfo {
+            info: vec![8, 504, 9999],
+        },
+    )
+    .await;
     assert_eq!(some.num_rows(), 2);
     let all = rows(&mut client, CommandGetXdbcTypeInfo { data_type: None }).await;
     assert!(texts(&all, 0).contains(&"DECIMAL"));
-    let one = rows(&mut client, CommandGetXdbcTypeInfo { data_type: Some(93) }).await;
+    let one = rows(
+        &mut client,
+        CommandGetXdbcTypeInfo {
+            data_type: Some(93),
+        },
+    )
+    .await;
     assert_eq!(texts(&one, 0), ["TIMESTAMP", "TIMESTAMP WITH TIME ZONE"]);
 }

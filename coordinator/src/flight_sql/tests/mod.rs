@@ -2,6 +2,7 @@
 
 mod actions;
 mod cancel;
+mod damaged;
 mod fake;
 mod harness;
 mod login;

@@ -1,3 +1,5 @@
+//! Results: types, tickets, sizes, errors.
+
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type, Schema};
 use arrow_flight::sql::{CommandStatementQuery, CommandStatementSubstraitPlan};
@@ -17,7 +19,12 @@ async fn rows_arrive_as_they_are_in_plain_types_and_with_double_names() {
     let rows = fetch(&mut client, &info).await;
     let described = info.try_decode_schema().unwrap();
     assert_eq!(&described, rows[0].schema().as_ref());
-    assert!(described.fields().iter().all(|f| f.data_type() == &DataType::Utf8));
+    assert!(
+        described
+            .fields()
+            .iter()
+            .all(|f| f.data_type() == &DataType::Utf8)
+    );
     for column in rows[0].columns() {
         let values: Vec<_> = column.as_string::<i32>().iter().collect();
         assert_eq!(values, [Some("a"), None, Some("c")]);
@@ -28,8 +35,14 @@ async fn rows_arrive_as_they_are_in_plain_types_and_with_double_names() {
 async fn a_result_without_rows_has_its_columns() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    let info = client.execute("select 1 as one where false".into(), None).await.unwrap();
-    let mut stream = client.do_get(info.endpoint[0].ticket.clone().unwrap()).await.unwrap();
+    let info = client
+        .execute("select 1 as one where false".into(), None)
+        .await
+        .unwrap();
+    let mut stream = client
+        .do_get(info.endpoint[0].ticket.clone().unwrap())
+        .await
+        .unwrap();
     assert!(stream.try_next().await.unwrap().is_none());
     assert_eq!(stream.schema().unwrap().field(0).name(), "one");
 }
@@ -38,12 +51,22 @@ async fn a_result_without_rows_has_its_columns() {
 async fn the_schema_call_agrees_with_the_flight_info_and_runs_nothing() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    let command = CommandStatementQuery { query: "select 'a' as s".into(), transaction_id: None };
+    let command = CommandStatementQuery {
+        query: "select 'a' as s".into(),
+        transaction_id: None,
+    };
     let info = client.execute(command.query.clone(), None).await.unwrap();
     let token = client.token().unwrap().clone();
     let mut request = tonic::Request::new(descriptor(&command));
-    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-    let schema = client.inner_mut().get_schema(request).await.unwrap().into_inner();
+    request
+        .metadata_mut()
+        .insert("authorization", format!("Bearer {token}").parse().unwrap());
+    let schema = client
+        .inner_mut()
+        .get_schema(request)
+        .await
+        .unwrap()
+        .into_inner();
     let schema = Schema::try_from(IpcMessage(schema.schema)).unwrap();
     assert_eq!(schema, info.try_decode_schema().unwrap());
 }
@@ -52,11 +75,21 @@ async fn the_schema_call_agrees_with_the_flight_info_and_runs_nothing() {
 async fn polling_gives_the_whole_result_at_once() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    let command = CommandStatementQuery { query: "select 7".into(), transaction_id: None };
+    let command = CommandStatementQuery {
+        query: "select 7".into(),
+        transaction_id: None,
+    };
     let token = client.token().unwrap().clone();
     let mut request = tonic::Request::new(descriptor(&command));
-    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-    let poll = client.inner_mut().poll_flight_info(request).await.unwrap().into_inner();
+    request
+        .metadata_mut()
+        .insert("authorization", format!("Bearer {token}").parse().unwrap());
+    let poll = client
+        .inner_mut()
+        .poll_flight_info(request)
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((poll.progress, poll.flight_descriptor), (Some(1.0), None));
     let rows = fetch(&mut client, &poll.info.unwrap()).await;
     assert_eq!(rows[0].column(0).as_primitive::<Int64Type>().value(0), 7);
@@ -69,13 +102,26 @@ async fn a_ticket_is_redeemed_once_and_by_its_owner_only() {
     let mut other = server.user("eve").await;
     let mut second_session = server.user("ada").await;
     let info = owner.execute("select 1".into(), None).await.unwrap();
-    assert_eq!(refusal(&mut other, &info.endpoint[0].ticket).await, Code::NotFound);
+    assert_eq!(
+        refusal(&mut other, &info.endpoint[0].ticket).await,
+        Code::NotFound
+    );
     assert_eq!(fetch(&mut second_session, &info).await.len(), 1);
-    assert_eq!(refusal(&mut owner, &info.endpoint[0].ticket).await, Code::NotFound);
+    assert_eq!(
+        refusal(&mut owner, &info.endpoint[0].ticket).await,
+        Code::NotFound
+    );
 }
 
 async fn refusal(client: &mut Client, ticket: &Option<Ticket>) -> Code {
-    Status::from(client.do_get(ticket.clone().unwrap()).await.map(drop).unwrap_err()).code()
+    Status::from(
+        client
+            .do_get(ticket.clone().unwrap())
+            .await
+            .map(drop)
+            .unwrap_err(),
+    )
+    .code()
 }
 
 #[tokio::test]
@@ -85,10 +131,19 @@ async fn an_update_run_as_a_query_runs_once_and_tells_its_count() {
     query(&mut client, "create table t (a int)").await;
     let count = query(&mut client, "insert into t values (1), (2)").await;
     assert_eq!(count[0].column(0).as_primitive::<Int64Type>().value(0), 2);
-    assert_eq!(client.execute_update("insert into t values (3)".into(), None).await.unwrap(), 1);
+    assert_eq!(
+        client
+            .execute_update("insert into t values (3)".into(), None)
+            .await
+            .unwrap(),
+        1
+    );
     let rows = query(&mut client, "select count(*) from t").await;
     assert_eq!(rows[0].column(0).as_primitive::<Int64Type>().value(0), 3);
-    let refused = client.execute_update("select 1".into(), None).await.unwrap_err();
+    let refused = client
+        .execute_update("select 1".into(), None)
+        .await
+        .unwrap_err();
     assert_eq!(Status::from(refused).code(), Code::InvalidArgument);
 }
 
@@ -107,7 +162,10 @@ async fn an_error_late_in_a_stream_is_an_error_with_its_code() {
         let status = Status::from(outcome.unwrap_err());
         assert_eq!(status.code(), code);
         assert!(status.message().contains(text), "{status}");
-        assert_eq!(status.metadata().get("x-query-id").unwrap().as_bytes(), &*info.app_metadata);
+        assert_eq!(
+            status.metadata().get("x-query-id").unwrap().as_bytes(),
+            &*info.app_metadata
+        );
         assert!(status.metadata().contains_key("x-sqlstate"));
     }
 }
@@ -127,7 +185,10 @@ async fn small_batches_are_joined_and_slices_do_not_fall_apart() {
     let mut client = server.client().await;
     for (sql, rows, batches_max) in [("small", 10_000, 3), ("wide slices", 1536, 1)] {
         let batches = query(&mut client, sql).await;
-        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), rows);
+        assert_eq!(
+            batches.iter().map(RecordBatch::num_rows).sum::<usize>(),
+            rows
+        );
         assert!(batches.len() <= batches_max, "{} batches", batches.len());
     }
 }
@@ -139,7 +200,10 @@ async fn large_rows_are_cut_into_messages_that_clients_take() {
     let mut client = server.client().await;
     let sql = "select repeat('x', 100000) as s from range(200)";
     let batches = query(&mut client, sql).await;
-    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 200);
+    assert_eq!(
+        batches.iter().map(RecordBatch::num_rows).sum::<usize>(),
+        200
+    );
     assert!(batches.len() >= 10, "{} batches", batches.len());
 }
 
@@ -155,13 +219,25 @@ async fn nonsense_is_refused_in_plain_words() {
         descriptor(&CommandStatementSubstraitPlan::default()),
     ];
     let transaction = Some(bytes::Bytes::from_static(b"t"));
-    let command = CommandStatementQuery { query: "select 1".into(), transaction_id: transaction };
+    let command = CommandStatementQuery {
+        query: "select 1".into(),
+        transaction_id: transaction,
+    };
     descriptors.push(descriptor(&command));
     for descriptor in descriptors {
         let mut request = tonic::Request::new(descriptor);
-        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-        let status = client.inner_mut().get_flight_info(request).await.unwrap_err();
-        assert!(matches!(status.code(), Code::InvalidArgument | Code::Unimplemented), "{status}");
+        request
+            .metadata_mut()
+            .insert("authorization", format!("Bearer {token}").parse().unwrap());
+        let status = client
+            .inner_mut()
+            .get_flight_info(request)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(status.code(), Code::InvalidArgument | Code::Unimplemented),
+            "{status}"
+        );
         assert!(!status.message().contains("Error"), "{status}");
     }
     let tickets = [Ticket::default(), Ticket { ticket: "x".into() }];

@@ -1,3 +1,5 @@
+//! What the wire types do to data.
+
 use std::sync::Arc;
 
 use arrow::array::{
@@ -21,12 +23,19 @@ fn plain_columns_are_shared_not_copied() {
 
 #[test]
 fn views_dictionaries_and_list_views_become_plain_at_any_depth() {
-    let views = Arc::new(StringViewArray::from(vec![Some("a long text out of line"), None]));
+    let views = Arc::new(StringViewArray::from(vec![
+        Some("a long text out of line"),
+        None,
+    ]));
     let binaries = Arc::new(BinaryViewArray::from(vec![Some(&b"x"[..]), None]));
     let dictionary: DictionaryArray<Int32Type> = vec![Some("a"), None].into_iter().collect();
     let lists = ListViewArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1)]), None]);
     let view_field = Arc::new(Field::new("item", DataType::Utf8View, true));
-    let view_lists = cast(&(Arc::clone(&views) as ArrayRef), &DataType::List(view_field)).unwrap();
+    let view_lists = cast(
+        &(Arc::clone(&views) as ArrayRef),
+        &DataType::List(view_field),
+    )
+    .unwrap();
     let narrow = Decimal64Array::from(vec![Some(150), None]).with_precision_and_scale(5, 2);
     let fields = Fields::from(vec![Field::new("s", DataType::Utf8View, true)]);
     let nested = StructArray::new(fields, vec![Arc::clone(&views) as ArrayRef], None);
@@ -48,11 +57,17 @@ fn views_dictionaries_and_list_views_become_plain_at_any_depth() {
     let wire = wire_batch(&batch, &wire_schema(batch.schema())).unwrap();
     for (plain, before) in wire.columns().iter().zip(batch.columns()) {
         let type_text = plain.data_type().to_string();
-        assert!(!type_text.contains("View") && !type_text.contains("Dictionary"), "{type_text}");
+        assert!(
+            !type_text.contains("View") && !type_text.contains("Dictionary"),
+            "{type_text}"
+        );
         let back = cast(plain, before.data_type()).unwrap();
         assert_eq!(back.to_data(), before.to_data(), "{type_text}");
     }
-    assert_eq!(wire.column(0).as_string::<i32>().value(0), "a long text out of line");
+    assert_eq!(
+        wire.column(0).as_string::<i32>().value(0),
+        "a long text out of line"
+    );
     assert_eq!(wire.column(5).data_type(), &DataType::Decimal128(5, 2));
     assert_eq!(wire.schema().field(1).name(), "x");
 }

@@ -12,7 +12,10 @@ pub(super) fn analyze(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     let mut columns = listed_columns(cursor)?;
     if columns.is_none() && cursor.eat(&["COMPUTE", "STATISTICS"]) && cursor.eat(&["FOR"]) {
         if cursor.eat(&["ALL", "COLUMNS"]) {
-            return Ok(Statement::Analyze(Analyze { table, columns: None }));
+            return Ok(Statement::Analyze(Analyze {
+                table,
+                columns: None,
+            }));
         }
         cursor.expect(&["COLUMNS"])?;
         columns = listed_columns(cursor)?;
@@ -31,7 +34,11 @@ pub(super) fn compute_stats(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
 }
 
 fn listed_columns(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<String>>> {
-    if cursor.at_token(&Token::LParen) { Ok(Some(cursor.names()?)) } else { Ok(None) }
+    if cursor.at_token(&Token::LParen) {
+        Ok(Some(cursor.names()?))
+    } else {
+        Ok(None)
+    }
 }
 
 pub(super) fn kill(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
@@ -39,8 +46,15 @@ pub(super) fn kill(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     if cursor.at_end() {
         return cursor.expected("the id of a query");
     }
-    let quoted = matches!(cursor.parser.peek_token_ref().token, Token::SingleQuotedString(_));
+    let quoted = matches!(
+        cursor.parser.peek_token_ref().token,
+        Token::SingleQuotedString(_)
+    );
     // An id without quotes is several tokens: 0193-ab12.
-    let query_id = if quoted { cursor.string()? } else { cursor.rest().trim().to_string() };
+    let query_id = if quoted {
+        cursor.string()?
+    } else {
+        cursor.rest().trim().to_string()
+    };
     Ok(Statement::Kill { query_id })
 }

@@ -38,7 +38,12 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
         return Ok(Statement::Refused(Refused::new("ALTER TABLE")));
     }
     let to = cursor.new_table()?;
-    Ok(Statement::AlterTableRename(AlterTableRename { name, to, if_exists, view }))
+    Ok(Statement::AlterTableRename(AlterTableRename {
+        name,
+        to,
+        if_exists,
+        view,
+    }))
 }
 
 /// `COMMENT ON` has been read.
@@ -56,7 +61,11 @@ pub(super) fn comment_on(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
         return cursor.expected("TABLE, VIEW, SCHEMA or COLUMN");
     };
     cursor.expect(&["IS"])?;
-    let comment = if cursor.eat(&["NULL"]) { None } else { Some(cursor.string()?) };
+    let comment = if cursor.eat(&["NULL"]) {
+        None
+    } else {
+        Some(cursor.string()?)
+    };
     Ok(Statement::CommentOn(CommentOn { target, comment }))
 }
 
@@ -65,9 +74,10 @@ fn column(cursor: &mut Cursor<'_>) -> Parsed<(TableReference, String)> {
     let ObjectName(mut parts) = cursor.parser.parse_object_name(false)?;
     let column = parts.pop().and_then(|part| part.as_ident().cloned());
     match column {
-        Some(column) if !parts.is_empty() => {
-            Ok((table_reference(ObjectName(parts))?, lower_unless_quoted(column)))
-        }
+        Some(column) if !parts.is_empty() => Ok((
+            table_reference(ObjectName(parts))?,
+            lower_unless_quoted(column),
+        )),
         _ => cursor.expected("a name such as table.column"),
     }
 }

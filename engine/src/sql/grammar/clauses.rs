@@ -39,9 +39,17 @@ impl Clauses {
 
     fn read_one(&mut self, cursor: &mut Cursor<'_>) -> Parsed<bool> {
         if cursor.eat(&["STORED", "AS"]) {
-            put(&mut self.format, "STORED AS", word_or_string(cursor)?.to_ascii_uppercase())?;
+            put(
+                &mut self.format,
+                "STORED AS",
+                word_or_string(cursor)?.to_ascii_uppercase(),
+            )?;
         } else if cursor.eat(&["PARTITIONED", "BY"]) {
-            put(&mut self.partitioned_by, "PARTITIONED BY", partition_columns(cursor)?)?;
+            put(
+                &mut self.partitioned_by,
+                "PARTITIONED BY",
+                partition_columns(cursor)?,
+            )?;
         } else if cursor.eat(&["LOCATION"]) || cursor.eat(&["TO"]) {
             put(&mut self.location, "LOCATION", locations(cursor)?)?;
         } else if cursor.eat(&["OPTIONS"]) {
@@ -94,7 +102,11 @@ fn order(cursor: &mut Cursor<'_>) -> Parsed<Vec<SortColumn>> {
         } else {
             !cursor.eat(&["NULLS", "LAST"]) && descending
         };
-        Ok(SortColumn { column, descending, nulls_first })
+        Ok(SortColumn {
+            column,
+            descending,
+            nulls_first,
+        })
     })?;
     cursor.expect_token(&Token::RParen)?;
     Ok(columns)

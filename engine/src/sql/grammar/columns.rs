@@ -35,7 +35,7 @@ fn partition_column(cursor: &mut Cursor<'_>) -> Parsed<PartitionColumn> {
     if matches!(after, Token::Comma | Token::RParen) {
         return Ok(PartitionColumn::Name(cursor.name()?));
     }
-    Ok(PartitionColumn::Spec(declaration(cursor)?))
+    Ok(PartitionColumn::Spec(Box::new(declaration(cursor)?)))
 }
 
 fn declaration(cursor: &mut Cursor<'_>) -> Parsed<ColumnSpec> {
@@ -49,8 +49,13 @@ fn declaration(cursor: &mut Cursor<'_>) -> Parsed<ColumnSpec> {
     }
     let name = cursor.name()?;
     let data_type = cursor.data_type()?;
-    let mut column =
-        ColumnSpec { name, data_type, nullable: true, default: None, comment: None };
+    let mut column = ColumnSpec {
+        name,
+        data_type,
+        nullable: true,
+        default: None,
+        comment: None,
+    };
     loop {
         if cursor.eat(&["NOT", "NULL"]) {
             column.nullable = false;
@@ -86,7 +91,9 @@ fn check_distinct<'n>(names: impl Iterator<Item = &'n str>) -> Result<(), Error>
     let mut seen = std::collections::HashSet::new();
     for name in names {
         if !seen.insert(name) {
-            return Err(Error::invalid(format!("column \"{name}\" is declared twice")));
+            return Err(Error::invalid(format!(
+                "column \"{name}\" is declared twice"
+            )));
         }
     }
     Ok(())

@@ -72,19 +72,21 @@ fn external_table(cursor: &mut Cursor<'_>, or_replace: bool) -> Parsed<Statement
     let Some(location) = clauses.location else {
         return cursor.expected("LOCATION with a path or URL");
     };
-    Ok(Statement::CreateExternalTable(Box::new(CreateExternalTable {
-        name,
-        if_not_exists,
-        or_replace,
-        columns,
-        format,
-        partitioned_by: clauses.partitioned_by.unwrap_or_default(),
-        location,
-        options: clauses.options.unwrap_or_default(),
-        comment: clauses.comment,
-        secret: clauses.secret,
-        order: clauses.order,
-    })))
+    Ok(Statement::CreateExternalTable(Box::new(
+        CreateExternalTable {
+            name,
+            if_not_exists,
+            or_replace,
+            columns,
+            format,
+            partitioned_by: clauses.partitioned_by.unwrap_or_default(),
+            location,
+            options: clauses.options.unwrap_or_default(),
+            comment: clauses.comment,
+            secret: clauses.secret,
+            order: clauses.order,
+        },
+    )))
 }
 
 fn table(cursor: &mut Cursor<'_>, or_replace: bool) -> Parsed<Statement> {
@@ -138,7 +140,11 @@ fn check_managed(name: &TableReference, clauses: &Clauses) -> Result<(), Error> 
 
 fn view(cursor: &mut Cursor<'_>, or_replace: bool) -> Parsed<Statement> {
     let (name, if_not_exists) = new_name(cursor, or_replace)?;
-    let columns = if cursor.at_token(&Token::LParen) { cursor.names()? } else { Vec::new() };
+    let columns = if cursor.at_token(&Token::LParen) {
+        cursor.names()?
+    } else {
+        Vec::new()
+    };
     let comment = if cursor.eat(&["COMMENT"]) {
         cursor.eat_token(&Token::Eq);
         Some(cursor.string()?)
@@ -169,5 +175,9 @@ fn schema(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     } else {
         None
     };
-    Ok(Statement::CreateSchema(CreateSchema { name, if_not_exists, comment }))
+    Ok(Statement::CreateSchema(CreateSchema {
+        name,
+        if_not_exists,
+        comment,
+    }))
 }

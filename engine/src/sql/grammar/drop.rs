@@ -34,5 +34,9 @@ pub(super) fn drop(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     if !cascade {
         cursor.eat_any(&["RESTRICT", "PURGE"]);
     }
-    Ok(Statement::Drop(Drop { targets, if_exists, cascade }))
+    Ok(Statement::Drop(Drop {
+        targets,
+        if_exists,
+        cascade,
+    }))
 }

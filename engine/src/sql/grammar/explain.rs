@@ -15,7 +15,11 @@ use crate::sql::fault::Parsed;
 use crate::sql::statement::Statement;
 
 pub(super) fn explain(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
-    let (kind, options) = if at_option_list(cursor) { listed(cursor)? } else { words(cursor)? };
+    let (kind, options) = if at_option_list(cursor) {
+        listed(cursor)?
+    } else {
+        words(cursor)?
+    };
     // EXPLAIN EXPLAIN … would recurse as deep as the text is long.
     if cursor.at(&["EXPLAIN"]) {
         return cursor.expected("a statement that can be explained");
@@ -90,7 +94,10 @@ const KINDS: &[(&str, ExplainKind)] = &[
 ];
 
 fn kind_named(name: &str) -> Option<ExplainKind> {
-    KINDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(name)).map(|(_, kind)| *kind)
+    KINDS
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(name))
+        .map(|(_, kind)| *kind)
 }
 
 fn parse_format(name: &str) -> Result<ExplainFormat, Error> {

@@ -18,8 +18,9 @@ pub(super) fn prepare(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     }
     cursor.expect(&["AS"])?;
     if !cursor.at_query() {
-        return Err(Error::unsupported("PREPARE of anything but a query is not supported yet")
-            .into());
+        return Err(
+            Error::unsupported("PREPARE of anything but a query is not supported yet").into(),
+        );
     }
     let query = cursor.query()?;
     let statement = SqlStatement::Prepare {
@@ -54,13 +55,20 @@ pub(super) fn execute(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
 pub(super) fn deallocate(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     let prepare = cursor.eat(&["PREPARE"]);
     let name = cursor.name()?;
-    let statement = SqlStatement::Deallocate { name: ident(&name), prepare };
+    let statement = SqlStatement::Deallocate {
+        name: ident(&name),
+        prepare,
+    };
     Ok(prepared(PreparedAction::Deallocate, name, statement))
 }
 
 fn prepared(action: PreparedAction, name: String, statement: SqlStatement) -> Statement {
     let statement = Box::new(DFStatement::Statement(Box::new(statement)));
-    Statement::Prepared(Prepared { action, name, statement })
+    Statement::Prepared(Prepared {
+        action,
+        name,
+        statement,
+    })
 }
 
 /// The name is in its final case already.

@@ -46,7 +46,10 @@ pub(super) fn create_secret(cursor: &mut Cursor<'_>, or_replace: bool) -> Parsed
         .into());
     };
     let scope = options.remove("scope");
-    let options = options.into_iter().map(|(key, value)| (key, Hidden::new(value))).collect();
+    let options = options
+        .into_iter()
+        .map(|(key, value)| (key, Hidden::new(value)))
+        .collect();
     let kind = (*kind).to_string();
     Ok(Statement::CreateSecret(CreateSecret {
         name,
@@ -60,5 +63,8 @@ pub(super) fn create_secret(cursor: &mut Cursor<'_>, or_replace: bool) -> Parsed
 
 pub(super) fn drop_secret(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     let if_exists = cursor.if_exists();
-    Ok(Statement::DropSecret(DropSecret { name: cursor.name()?, if_exists }))
+    Ok(Statement::DropSecret(DropSecret {
+        name: cursor.name()?,
+        if_exists,
+    }))
 }

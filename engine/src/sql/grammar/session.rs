@@ -8,15 +8,20 @@ use crate::sql::fault::Parsed;
 use crate::sql::statement::Statement;
 
 pub(super) fn use_schema(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
-    if !matches!(cursor.parser.peek_nth_token_ref(1).token, Token::EOF | Token::Period) {
+    if !matches!(
+        cursor.parser.peek_nth_token_ref(1).token,
+        Token::EOF | Token::Period
+    ) {
         cursor.eat_any(&["SCHEMA", "DATABASE"]);
     }
     Ok(Statement::Use(cursor.schema()?))
 }
 
 pub(super) fn set(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
-    if !matches!(cursor.parser.peek_nth_token_ref(1).token, Token::Eq | Token::Period)
-        && !cursor.at(&["SESSION", "TO"])
+    if !matches!(
+        cursor.parser.peek_nth_token_ref(1).token,
+        Token::Eq | Token::Period
+    ) && !cursor.at(&["SESSION", "TO"])
     {
         cursor.eat_any(&["SESSION", "LOCAL"]);
     }
@@ -36,7 +41,10 @@ pub(super) fn set(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     if cursor.eat(&["DEFAULT"]) {
         return Ok(Statement::Reset(Some(name)));
     }
-    Ok(Statement::Set { name, value: value(cursor)? })
+    Ok(Statement::Set {
+        name,
+        value: value(cursor)?,
+    })
 }
 
 /// One text literal or quoted name, or whatever is written up to the end: `64MiB`, `-1`, `+02:00`.
@@ -49,7 +57,11 @@ fn value(cursor: &mut Cursor<'_>) -> Parsed<String> {
         Token::Word(word) => word.quote_style.is_some(),
         _ => false,
     };
-    if quoted { word_or_string(cursor) } else { Ok(cursor.rest().to_string()) }
+    if quoted {
+        word_or_string(cursor)
+    } else {
+        Ok(cursor.rest().to_string())
+    }
 }
 
 pub(super) fn reset(cursor: &mut Cursor<'_>) -> Parsed<Statement> {

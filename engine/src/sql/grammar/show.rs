@@ -39,15 +39,27 @@ fn lists(cursor: &mut Cursor<'_>) -> Parsed<Option<Show>> {
         return Ok(None);
     }
     let show = if cursor.eat(&["TABLES"]) {
-        let schema =
-            if cursor.eat_any(&["FROM", "IN"]) { Some(cursor.schema()?) } else { None };
-        Show::Tables { schema, like: like(cursor)? }
+        let schema = if cursor.eat_any(&["FROM", "IN"]) {
+            Some(cursor.schema()?)
+        } else {
+            None
+        };
+        Show::Tables {
+            schema,
+            like: like(cursor)?,
+        }
     } else if cursor.eat_any(&["SCHEMAS", "DATABASES"]) {
-        Show::Schemas { like: like(cursor)? }
+        Show::Schemas {
+            like: like(cursor)?,
+        }
     } else if cursor.eat(&["FUNCTIONS"]) {
-        Show::Functions { like: like(cursor)? }
+        Show::Functions {
+            like: like(cursor)?,
+        }
     } else if cursor.eat_any(&["SETTINGS", "ALL", "VARIABLES"]) {
-        Show::Settings { like: like(cursor)? }
+        Show::Settings {
+            like: like(cursor)?,
+        }
     } else if cursor.eat_any(&["QUERIES", "PROCESSLIST"]) {
         Show::Queries
     } else if cursor.eat(&["EXECUTORS"]) {
@@ -69,23 +81,35 @@ fn of_table(cursor: &mut Cursor<'_>) -> Parsed<Option<Show>> {
     }
     let show = if cursor.eat(&["COLUMNS"]) {
         cursor.eat_any(&["FROM", "IN"]);
-        Show::Columns { table: cursor.table()? }
+        Show::Columns {
+            table: cursor.table()?,
+        }
     } else if cursor.eat(&["PARTITIONS"]) {
         cursor.eat_any(&["FROM", "IN"]);
-        Show::Partitions { table: cursor.table()? }
+        Show::Partitions {
+            table: cursor.table()?,
+        }
     } else if cursor.eat(&["FILES"]) {
         cursor.eat_any(&["FROM", "IN"]);
-        Show::Files { table: cursor.table()? }
+        Show::Files {
+            table: cursor.table()?,
+        }
     } else if cursor.eat(&["CREATE"]) {
         if !cursor.eat(&["EXTERNAL", "TABLE"]) && !cursor.eat_any(&["TABLE", "VIEW"]) {
             return cursor.expected("TABLE or VIEW");
         }
-        Show::CreateTable { table: cursor.table()? }
+        Show::CreateTable {
+            table: cursor.table()?,
+        }
     } else if cursor.eat(&["TABLE", "STATS"]) || cursor.eat(&["COLUMN", "STATS"]) {
-        Show::Stats { table: cursor.table()? }
+        Show::Stats {
+            table: cursor.table()?,
+        }
     } else if cursor.eat(&["STATS"]) {
         cursor.eat_any(&["FOR", "FROM", "ON", "IN"]);
-        Show::Stats { table: cursor.table()? }
+        Show::Stats {
+            table: cursor.table()?,
+        }
     } else {
         return Ok(None);
     };
@@ -97,7 +121,10 @@ fn like(cursor: &mut Cursor<'_>) -> Parsed<Option<String>> {
     if cursor.eat(&["LIKE"]) {
         return Ok(Some(cursor.string()?));
     }
-    if matches!(cursor.parser.peek_token_ref().token, Token::SingleQuotedString(_)) {
+    if matches!(
+        cursor.parser.peek_token_ref().token,
+        Token::SingleQuotedString(_)
+    ) {
         return Ok(Some(cursor.string()?));
     }
     Ok(None)
@@ -108,12 +135,18 @@ pub(super) fn describe(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     if of_query {
         return describe_query(cursor);
     }
-    let qualified = matches!(cursor.parser.peek_nth_token_ref(1).token, Token::EOF | Token::Period);
+    let qualified = matches!(
+        cursor.parser.peek_nth_token_ref(1).token,
+        Token::EOF | Token::Period
+    );
     let formatted = !qualified && cursor.eat_any(&["FORMATTED", "EXTENDED"]);
     if !qualified {
         cursor.eat_any(&["TABLE", "VIEW"]);
     }
-    Ok(Statement::Describe(Describe { table: cursor.table()?, formatted }))
+    Ok(Statement::Describe(Describe {
+        table: cursor.table()?,
+        formatted,
+    }))
 }
 
 /// The columns a query would return: DataFusion plans that into rows.
@@ -129,5 +162,7 @@ fn describe_query(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
         format: None,
         options: None,
     };
-    Ok(Statement::Query(Box::new(DFStatement::Statement(Box::new(statement)))))
+    Ok(Statement::Query(Box::new(DFStatement::Statement(
+        Box::new(statement),
+    ))))
 }

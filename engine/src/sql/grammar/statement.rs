@@ -56,5 +56,8 @@ const RULES: &[(&[&str], Rule)] = &[
 ];
 
 fn refused(cursor: &Cursor<'_>) -> Option<&'static str> {
-    REFUSED_STATEMENTS.iter().find(|(words, _)| cursor.at(words)).map(|(_, what)| *what)
+    REFUSED_STATEMENTS
+        .iter()
+        .find(|(words, _)| cursor.at(words))
+        .map(|(_, what)| *what)
 }

@@ -16,7 +16,12 @@ pub(super) fn create_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
         return cursor.expected("PASSWORD and a text in single quotes");
     };
     let admin = admin.unwrap_or(false);
-    Ok(Statement::CreateUser(CreateUser { name, if_not_exists, password, admin }))
+    Ok(Statement::CreateUser(CreateUser {
+        name,
+        if_not_exists,
+        password,
+        admin,
+    }))
 }
 
 pub(super) fn alter_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
@@ -25,17 +30,27 @@ pub(super) fn alter_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     if password.is_none() && admin.is_none() {
         return cursor.expected("PASSWORD, ADMIN or NOT ADMIN");
     }
-    Ok(Statement::AlterUser(AlterUser { name, password, admin }))
+    Ok(Statement::AlterUser(AlterUser {
+        name,
+        password,
+        admin,
+    }))
 }
 
 pub(super) fn drop_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     let if_exists = cursor.if_exists();
-    Ok(Statement::DropUser(DropUser { name: user_name(cursor)?, if_exists }))
+    Ok(Statement::DropUser(DropUser {
+        name: user_name(cursor)?,
+        if_exists,
+    }))
 }
 
 /// A user's name may also be a text: `'anna@example.org'`.
 fn user_name(cursor: &mut Cursor<'_>) -> Parsed<String> {
-    if matches!(cursor.parser.peek_token_ref().token, Token::SingleQuotedString(_)) {
+    if matches!(
+        cursor.parser.peek_token_ref().token,
+        Token::SingleQuotedString(_)
+    ) {
         return cursor.string();
     }
     cursor.name()

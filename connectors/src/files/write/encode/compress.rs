@@ -49,14 +49,18 @@ impl Compressor {
 
     /// Takes plain bytes, returns the compressed bytes that are final.
     pub(in super::super) async fn compress(&mut self, plain: Vec<u8>) -> Result<Vec<u8>> {
-        let Some(encoder) = &mut self.0 else { return Ok(plain) };
+        let Some(encoder) = &mut self.0 else {
+            return Ok(plain);
+        };
         encoder.write_all(&plain).await?;
         Ok(std::mem::take(encoder.output()))
     }
 
     /// Ends the stream and returns its last bytes.
     pub(in super::super) async fn finish(&mut self) -> Result<Vec<u8>> {
-        let Some(encoder) = &mut self.0 else { return Ok(Vec::new()) };
+        let Some(encoder) = &mut self.0 else {
+            return Ok(Vec::new());
+        };
         encoder.shutdown().await?;
         Ok(std::mem::take(encoder.output()))
     }

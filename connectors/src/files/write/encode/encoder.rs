@@ -5,6 +5,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 
 use super::avro::AvroEncoder;
+use super::coalesced::Coalesced;
 use super::ipc::IpcEncoder;
 use super::parquet::ParquetEncoder;
 use super::text::{CsvEncoder, JsonEncoder};
@@ -50,12 +51,19 @@ pub(in super::super) fn encoder(
     schema: &SchemaRef,
 ) -> Result<Box<dyn Encoder>> {
     Ok(match encoding {
-        Encoding::Parquet(properties) => {
-            Box::new(ParquetEncoder::try_new(schema, properties.as_ref().clone())?)
-        }
+        Encoding::Parquet(properties) => Box::new(ParquetEncoder::try_new(
+            schema,
+            properties.as_ref().clone(),
+        )?),
         Encoding::Csv(builder) => Box::new(CsvEncoder::new(schema, builder.clone())),
         Encoding::Json => Box::new(JsonEncoder),
-        Encoding::Avro(codec) => Box::new(AvroEncoder::try_new(schema, *codec)?),
-        Encoding::Arrow(options) => Box::new(IpcEncoder::try_new(schema, options.clone())?),
+        Encoding::Avro(codec) => Box::new(Coalesced::new(
+            AvroEncoder::try_new(schema, *codec)?,
+            schema,
+        )),
+        Encoding::Arrow(options) => Box::new(Coalesced::new(
+            IpcEncoder::try_new(schema, options.clone())?,
+            schema,
+        )),
     })
 }

@@ -14,7 +14,9 @@ pub(super) struct IpcEncoder {
 
 impl IpcEncoder {
     pub(super) fn try_new(schema: &SchemaRef, options: IpcWriteOptions) -> Result<Self> {
-        Ok(Self { writer: FileWriter::try_new_with_options(Vec::new(), schema, options)? })
+        Ok(Self {
+            writer: FileWriter::try_new_with_options(Vec::new(), schema, options)?,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Batches into the bytes of a file, one encoder per format.
 
 mod avro;
+mod coalesced;
 mod compress;
 mod encoder;
 mod ipc;
@@ -9,4 +10,4 @@ mod statistics;
 mod text;
 
 pub(super) use compress::Compressor;
-pub(super) use encoder::{Encoder, Footer, encoder};
+pub(super) use encoder::{Encoder, encoder};

@@ -24,22 +24,32 @@ impl ParquetEncoder {
     pub(super) fn try_new(schema: &SchemaRef, properties: WriterProperties) -> Result<Self> {
         let writer = ArrowWriter::try_new(Vec::new(), SchemaRef::clone(schema), Some(properties))?;
         let nan = vec![false; schema.fields().len()];
-        Ok(Self { schema: SchemaRef::clone(schema), writer, nan })
+        Ok(Self {
+            schema: SchemaRef::clone(schema),
+            writer,
+            nan,
+        })
     }
 
     fn note_nan(&mut self, batch: &RecordBatch) {
         for (column, nan) in batch.columns().iter().zip(&mut self.nan) {
             *nan = *nan
                 || match column.data_type() {
-                    DataType::Float16 => {
-                        column.as_primitive::<Float16Type>().values().iter().any(|v| v.is_nan())
-                    }
-                    DataType::Float32 => {
-                        column.as_primitive::<Float32Type>().values().iter().any(|v| v.is_nan())
-                    }
-                    DataType::Float64 => {
-                        column.as_primitive::<Float64Type>().values().iter().any(|v| v.is_nan())
-                    }
+                    DataType::Float16 => column
+                        .as_primitive::<Float16Type>()
+                        .values()
+                        .iter()
+                        .any(|v| v.is_nan()),
+                    DataType::Float32 => column
+                        .as_primitive::<Float32Type>()
+                        .values()
+                        .iter()
+                        .any(|v| v.is_nan()),
+                    DataType::Float64 => column
+                        .as_primitive::<Float64Type>()
+                        .values()
+                        .iter()
+                        .any(|v| v.is_nan()),
                     _ => false,
                 };
         }
@@ -64,7 +74,10 @@ impl Encoder for ParquetEncoder {
         let metadata = self.writer.finish()?;
         out.append(self.writer.inner_mut());
         let columns = column_stats(&self.schema, &metadata, &self.nan)?;
-        Ok(Footer { footer_bytes: footer_bytes(out), columns })
+        Ok(Footer {
+            footer_bytes: footer_bytes(out),
+            columns,
+        })
     }
 
     fn memory_bytes(&self) -> usize {

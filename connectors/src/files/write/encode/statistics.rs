@@ -17,13 +17,20 @@ pub(super) fn column_stats(
     metadata: &ParquetMetaData,
     nan: &[bool],
 ) -> Result<Vec<ColumnStats>> {
-    let rows: u64 = metadata.row_groups().iter().map(|g| g.num_rows().unsigned_abs()).sum();
+    let rows: u64 = metadata
+        .row_groups()
+        .iter()
+        .map(|g| g.num_rows().unsigned_abs())
+        .sum();
     let sizes = column_bytes(schema, metadata);
     let mut columns = Vec::with_capacity(schema.fields().len());
     for (index, field) in schema.fields().iter().enumerate() {
         let mut stats = ColumnStats {
             column: field.name().clone(),
-            field_id: field.metadata().get(PARQUET_FIELD_ID_META_KEY).and_then(|i| i.parse().ok()),
+            field_id: field
+                .metadata()
+                .get(PARQUET_FIELD_ID_META_KEY)
+                .and_then(|i| i.parse().ok()),
             value_count: rows,
             bytes: sizes[index],
             contains_nan: field.data_type().is_floating().then(|| nan[index]),
@@ -90,7 +97,10 @@ fn extreme(bounds: &ArrayRef, groups: &[usize], wanted: Ordering) -> Result<Opti
             _ => best = Some(bound),
         }
     }
-    match best.map(|bound| bound.cast_to(&DataType::Utf8)).transpose()? {
+    match best
+        .map(|bound| bound.cast_to(&DataType::Utf8))
+        .transpose()?
+    {
         Some(ScalarValue::Utf8(text)) => Ok(text),
         _ => Ok(None),
     }

@@ -17,7 +17,11 @@ pub(super) struct CsvEncoder {
 
 impl CsvEncoder {
     pub(super) fn new(schema: &SchemaRef, builder: CsvBuilder) -> Self {
-        Self { schema: SchemaRef::clone(schema), builder, begun: false }
+        Self {
+            schema: SchemaRef::clone(schema),
+            builder,
+            begun: false,
+        }
     }
 }
 
@@ -25,7 +29,12 @@ impl Encoder for CsvEncoder {
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
         let header = self.builder.header() && !self.begun;
         self.begun = true;
-        Ok(self.builder.clone().with_header(header).build(out).write(batch)?)
+        Ok(self
+            .builder
+            .clone()
+            .with_header(header)
+            .build(out)
+            .write(batch)?)
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<Footer> {

@@ -1,0 +1,36 @@
+//! Small values kept for the cluster.
+
+use super::database::Database;
+use super::fault::Outcome;
+
+pub(super) async fn get(database: &Database, key: &str) -> Outcome<Option<String>> {
+    let mut read = database.read().await?;
+    let value = sqlx::query_scalar("SELECT \"value\" FROM wb_setting WHERE \"key\" = ?");
+    Ok(value.bind(key).fetch_optional(&mut *read).await?)
+}
+
+pub(super) async fn set(database: &Database, key: &str, value: &str) -> Outcome<()> {
+    let mut write = database.write().await?;
+    sqlx::query("INSERT OR REPLACE INTO wb_setting VALUES (?, ?)")
+        .bind(key)
+        .bind(value)
+        .execute(&mut *write)
+        .await?;
+    Ok(write.commit().await?)
+}
+
+/// The stored value, which is `value` unless there was one.
+pub(super) async fn get_or_insert(database: &Database, key: &str, value: &str) -> Outcome<String> {
+    let mut write = database.write().await?;
+    sqlx::query("INSERT OR IGNORE INTO wb_setting VALUES (?, ?)")
+        .bind(key)
+        .bind(value)
+        .execute(&mut *write)
+        .await?;
+    let stored = sqlx::query_scalar("SELECT \"value\" FROM wb_setting WHERE \"key\" = ?")
+        .bind(key)
+        .fetch_one(&mut *write)
+        .await?;
+    write.commit().await?;
+    Ok(stored)
+}

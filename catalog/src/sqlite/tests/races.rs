@@ -1,0 +1,162 @@
+//! Sessions that meet at the same name or the same table: one wins, nobody sees half of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use waterbuck_engine::{ErrorKind, Result};
+
+use super::fixture::{Fixture, external, file, main, view};
+use crate::model::{FileChange, NewTable, OnExisting};
+use crate::open_sqlite;
+use crate::store::CatalogStore;
+
+/// Eight tasks on each of two stores, as two processes have them.
+async fn stores(fixture: &Fixture) -> Vec<Arc<dyn CatalogStore>> {
+    let other = fixture.other().await;
+    (0..16)
+        .map(|i| Arc::clone(if i % 2 == 0 { &fixture.store } else { &other }))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_sixteen_creates_the_table() {
+    let fixture = Fixture::new().await;
+    let stores = stores(&fixture).await;
+    let new = |i: usize| -> NewTable {
+        match i % 3 {
+            0 => external("x"),
+            1 => view("x"),
+            _ => fixture.managed("x", &[]),
+        }
+    };
+    let attempts = stores.iter().enumerate().map(|(i, store)| {
+        let (store, table) = (Arc::clone(store), new(i));
+        async move { store.create_table(table, OnExisting::Fail).await }
+    });
+    let results: Vec<Result<_>> = join_all(attempts).await;
+    let made: Vec<_> = results
+        .iter()
+        .filter_map(|r| r.as_ref().ok().cloned().flatten())
+        .collect();
+    assert_eq!(made.len(), 1);
+    for error in results.iter().filter_map(|r| r.as_ref().err()) {
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    }
+    for store in &stores {
+        assert_eq!(
+            store.table(&main("x")).await.unwrap().as_ref(),
+            made.first()
+        );
+        assert_eq!(store.current_snapshot().await.unwrap(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_appends_all_arrive() {
+    let fixture = Fixture::new().await;
+    let table = fixture.create(fixture.managed("m", &[])).await;
+    let stores = stores(&fixture).await;
+    let appends = stores.iter().enumerate().map(|(i, store)| {
+        let files = vec![file(&format!("f{i}"), None)];
+        async move {
+            store
+                .commit_files(table.id, 1, FileChange::Append, files)
+                .await
+        }
+    });
+    for snapshot in join_all(appends).await {
+        snapshot.unwrap();
+    }
+    let files = fixture.store.data_files(table.id, 17).await.unwrap();
+    assert_eq!(files.len(), 16);
+    let mut raw = fixture.raw().await;
+    let (rows, next): (i64, i64) =
+        sqlx::query_as("SELECT record_count, next_row_id FROM ducklake_table_stats")
+            .fetch_one(&mut raw)
+            .await
+            .unwrap();
+    assert_eq!((rows, next), (160, 160));
+    let starts: Vec<i64> =
+        sqlx::query_scalar("SELECT row_id_start FROM ducklake_data_file ORDER BY 1")
+            .fetch_all(&mut raw)
+            .await
+            .unwrap();
+    assert_eq!(starts, (0..16).map(|i| i * 10).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_sixteen_overwrites() {
+    let fixture = Fixture::new().await;
+    let table = fixture.create(fixture.managed("m", &[])).await;
+    let stores = stores(&fixture).await;
+    let overwrites = stores.iter().enumerate().map(|(i, store)| {
+        let files = vec![file(&format!("f{i}"), None)];
+        async move {
+            store
+                .commit_files(table.id, 1, FileChange::Overwrite, files)
+                .await
+        }
+    });
+    let results = join_all(overwrites).await;
+    assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1);
+    for error in results.into_iter().filter_map(Result::err) {
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.message().ends_with("try again"), "{error}");
+    }
+    assert_eq!(
+        fixture.store.data_files(table.id, 2).await.unwrap().len(),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixteen_may_open_a_new_file_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("catalog.db");
+    let stores = join_all((0..16).map(|_| open_sqlite(&path, "/data"))).await;
+    let ids = stores.into_iter().enumerate().map(|(i, store)| async move {
+        store
+            .unwrap()
+            .setting_or_insert("cluster_id", &i.to_string())
+            .await
+            .unwrap()
+    });
+    let ids = join_all(ids).await;
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_that_are_dropped_happen_whole_or_not_at_all() {
+    let fixture = Fixture::new().await;
+    let other = fixture.other().await;
+    let mut made = 0;
+    for i in 0..150 {
+        let mut table = fixture.managed(&format!("t{i}"), &["b"]);
+        table.comment = Some("whole".to_owned());
+        let files = vec![file("f", Some(Some("x")))];
+        let create = fixture
+            .store
+            .create_table_with_files(table, OnExisting::Fail, files);
+        // From before the transaction begins until after it has committed.
+        let patience = Duration::from_micros(i * 60);
+        made += usize::from(tokio::time::timeout(patience, create).await.is_ok());
+    }
+    let tables = other.tables(None).await.unwrap();
+    assert!(tables.len() >= made);
+    let snapshot = other.current_snapshot().await.unwrap();
+    assert_eq!(snapshot, tables.len() as i64);
+    for table in &tables {
+        assert_eq!(
+            (table.columns.len(), table.comment.as_deref()),
+            (2, Some("whole"))
+        );
+        assert_eq!(other.data_files(table.id, snapshot).await.unwrap().len(), 1);
+    }
+    other
+        .create_table(external("after"), OnExisting::Fail)
+        .await
+        .unwrap()
+        .unwrap();
+    fixture.create(view("last")).await;
+}

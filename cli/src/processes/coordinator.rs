@@ -1,0 +1,97 @@
+//! `waterbuck server` and `waterbuck coordinator`.
+
+use std::sync::Arc;
+
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use waterbuck_coordinator::flight_sql::{FlightConfig, service, transport};
+use waterbuck_coordinator::{Coordinator, Door, create_first_admin, describe_run_error, web};
+use waterbuck_engine::{Error, Result};
+
+use super::node::{Node, open_catalog};
+use super::ready::{address_of, announce, listen, withdraw};
+use super::signals::stop_requested;
+use crate::config::Config;
+use crate::output;
+
+const FLIGHT_FILE: &str = "flight.addr";
+const WEB_FILE: &str = "web.addr";
+
+/// Runs everything in one process until it is told to stop.
+///
+/// # Errors
+/// When the process cannot start, or its listener breaks.
+pub async fn run_server(config: &Config) -> Result<()> {
+    run(config, true).await
+}
+
+/// Runs a coordinator until it is told to stop.
+///
+/// # Errors
+/// When the process cannot start, or its listener breaks.
+pub async fn run_coordinator(config: &Config) -> Result<()> {
+    run(config, false).await
+}
+
+async fn run(config: &Config, local: bool) -> Result<()> {
+    let data_dir = config.data_dir();
+    let catalog = open_catalog(data_dir).await?;
+    let given = std::env::var("WATERBUCK_ADMIN_PASSWORD").ok();
+    let generated = create_first_admin(&catalog, given.as_deref()).await?;
+    if config.cluster_token.is_none() && !is_loopback(&config.host) {
+        warn!("no --cluster-token: any process that reaches this one may register as an executor");
+    }
+    let node = Node::new(config, &config.spill_dir())?;
+    let coordinator = node.coordinator(catalog, config, local)?;
+    let flight = listen(&config.host, config.flight_port).await?;
+    let web = listen(&config.host, config.web_port).await?;
+    let (flight_address, web_address) = (address_of(&flight)?, address_of(&web)?);
+    output::line(format_args!("flight listening on {flight_address}"));
+    output::line(format_args!("web listening on {web_address}"));
+    if let Some(password) = generated {
+        output::line(format_args!("first user: admin, password: {password} (shown only once)"));
+    }
+    announce(data_dir, WEB_FILE, &web_address)?;
+    announce(data_dir, FLIGHT_FILE, &flight_address)?;
+    info!(%flight_address, %web_address, "ready");
+    let result = serve(&coordinator, flight, web).await;
+    withdraw(data_dir, FLIGHT_FILE);
+    withdraw(data_dir, WEB_FILE);
+    coordinator.shutdown().await;
+    result
+}
+
+async fn serve(
+    coordinator: &Arc<Coordinator>,
+    flight: tokio::net::TcpListener,
+    web: tokio::net::TcpListener,
+) -> Result<()> {
+    let stop = CancellationToken::new();
+    let config = FlightConfig::new(describe_run_error);
+    let door = service(Arc::new(Door(Arc::clone(coordinator))), config)?;
+    let flight = transport()
+        .add_service(door)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(flight), stop.cancelled());
+    let web = web::serve(Arc::clone(coordinator), web, stop.clone());
+    tokio::pin!(flight, web);
+    tokio::select! {
+        result = &mut flight => {
+            return result.map_err(|error| Error::unavailable("the listener broke").with_source(error));
+        }
+        result = &mut web => return result,
+        stopped = stop_requested() => stopped?,
+    }
+    info!("stopping");
+    for query in coordinator.queries().all() {
+        query.cancel.cancel();
+    }
+    stop.cancel();
+    // Clients that keep their connections open do not keep the process alive.
+    let _late = tokio::time::timeout(std::time::Duration::from_secs(5), flight).await;
+    Ok(())
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}

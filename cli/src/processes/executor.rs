@@ -1,0 +1,85 @@
+//! `waterbuck executor`.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+use url::Url;
+use waterbuck_engine::{Error, Result};
+use waterbuck_executor::{ExecutorServer, ServeConfig};
+
+use super::node::Node;
+use super::ready::{address_of, announce, listen, withdraw};
+use super::signals::stop_requested;
+use crate::config::Config;
+use crate::output;
+
+const EXCHANGE_FILE: &str = "executor.addr";
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Runs an executor until it is told to stop; then it drains and leaves.
+///
+/// # Errors
+/// When the process cannot start, or its listener breaks.
+pub async fn run_executor(config: &Config) -> Result<()> {
+    let node = Node::new(config, &config.spill_dir())?;
+    let listener = listen(&config.host, config.flight_port).await?;
+    let address = address_of(&listener)?;
+    let advertise = advertised(config, &address)?;
+    let coordinators =
+        config.coordinator.iter().map(|text| exchange_url(text)).collect::<Result<Vec<_>>>()?;
+    output::line(format_args!("flight listening on {address}"));
+    announce(config.data_dir(), EXCHANGE_FILE, &address)?;
+    info!(%advertise, "executor ready");
+    let serve = ServeConfig { advertise, coordinators, drain_timeout: DRAIN_TIMEOUT };
+    let drain = CancellationToken::new();
+    let mut watch = JoinSet::new();
+    let told = drain.clone();
+    watch.spawn(async move {
+        let stopped = stop_requested().await;
+        told.cancel();
+        stopped
+    });
+    let result = ExecutorServer::new(node.executor, serve).run(listener, drain).await;
+    withdraw(config.data_dir(), EXCHANGE_FILE);
+    result
+}
+
+/// Where the other processes reach this one: `advertise-address`, with the port that was opened
+/// where it names none.
+fn advertised(config: &Config, address: &str) -> Result<Url> {
+    let port = address.rsplit_once(':').map_or("", |(_, port)| port);
+    let place = match &config.advertise_address {
+        Some(named) if has_port(named) => named.clone(),
+        Some(named) => format!("{named}:{port}"),
+        None => address.to_owned(),
+    };
+    exchange_url(&place)
+}
+
+fn has_port(place: &str) -> bool {
+    place.rsplit_once(':').is_some_and(|(_, port)| {
+        !port.is_empty() && port.chars().all(|digit| digit.is_ascii_digit())
+    })
+}
+
+/// `grpc://host:port`, `http://host:port` or `host:port` as the URL that gRPC dials.
+fn exchange_url(text: &str) -> Result<Url> {
+    let place = text.split_once("://").map_or(text, |(_, place)| place);
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    Url::parse(&format!("http://{}", place.trim_end_matches('/')))
+        .map_err(|error| Error::invalid(format!("\"{text}\" is no address")).with_source(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_in_every_spelling() {
+        for text in ["grpc://admin:x@db:1", "http://db:1/", "db:1"] {
+            assert_eq!(exchange_url(text).unwrap().as_str(), "http://db:1/");
+        }
+    }
+}

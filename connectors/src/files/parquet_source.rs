@@ -1,0 +1,180 @@
+//! The scan of Parquet files: DataFusion's source, with pins and file names around it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{
+    FileOpener, FileScanConfig, FileSource, ParquetSource,
+};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalSortExpr};
+use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr, SortOrderPushdownResult};
+use datafusion_datasource::morsel::Morselizer;
+use object_store::ObjectStore;
+use url::Url;
+
+use super::named_morsels::NamedMorselizer;
+use super::parquet_reader::{FooterSource, PinnedReaderFactory};
+
+/// A Parquet source that reads only what was pinned and names files in errors.
+///
+/// It has no serialised form of its own, so that a plan with it reaches `FileScanCodec`.
+#[derive(Clone)]
+pub(super) struct ParquetTableSource {
+    /// Always a [`ParquetSource`].
+    inner: Arc<dyn FileSource>,
+    /// Where footers are kept; without one every scan reads them.
+    footers: Option<Arc<FileMetadataCache>>,
+}
+
+impl ParquetTableSource {
+    pub(super) fn new(parquet: ParquetSource, footers: Option<Arc<FileMetadataCache>>) -> Self {
+        Self {
+            inner: Arc::new(parquet),
+            footers,
+        }
+    }
+
+    /// The source that does the reading.
+    pub(super) fn inner(&self) -> &Arc<dyn FileSource> {
+        &self.inner
+    }
+
+    fn with_inner(&self, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
+        Arc::new(Self {
+            inner,
+            ..self.clone()
+        })
+    }
+}
+
+impl FileSource for ParquetTableSource {
+    fn create_file_opener(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        config: &FileScanConfig,
+        partition: usize,
+    ) -> Result<Arc<dyn FileOpener>> {
+        self.inner.create_file_opener(store, config, partition)
+    }
+
+    fn create_morselizer(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        config: &FileScanConfig,
+        partition: usize,
+    ) -> Result<Box<dyn Morselizer>> {
+        let url = AsRef::<Url>::as_ref(&config.object_store_url).clone();
+        let parquet = self.inner.downcast_ref::<ParquetSource>().ok_or_else(|| {
+            DataFusionError::Internal("a Parquet scan lost its Parquet source".into())
+        })?;
+        let source = FooterSource {
+            store: Arc::clone(&store),
+            url: url.clone(),
+            cache: self.footers.as_ref().map(Arc::clone),
+            size_hint: None,
+        };
+        let inner = parquet
+            .clone()
+            .with_parquet_file_reader_factory(Arc::new(PinnedReaderFactory::new(source)))
+            .create_morselizer(Arc::clone(&store), config, partition)?;
+        Ok(Box::new(NamedMorselizer::new(inner, store, url)))
+    }
+
+    fn table_schema(&self) -> &TableSchema {
+        self.inner.table_schema()
+    }
+
+    fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
+        self.with_inner(self.inner.with_batch_size(batch_size))
+    }
+
+    fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {
+        self.inner.filter()
+    }
+
+    fn projection(&self) -> Option<&ProjectionExprs> {
+        self.inner.projection()
+    }
+
+    fn metrics(&self) -> &ExecutionPlanMetricsSet {
+        self.inner.metrics()
+    }
+
+    fn file_type(&self) -> &str {
+        self.inner.file_type()
+    }
+
+    fn fmt_extra(&self, format: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        self.inner.fmt_extra(format, f)
+    }
+
+    fn supports_repartitioning(&self) -> bool {
+        self.inner.supports_repartitioning()
+    }
+
+    fn repartitioned(
+        &self,
+        target_partitions: usize,
+        repartition_file_min_size: usize,
+        output_ordering: Option<LexOrdering>,
+        config: &FileScanConfig,
+    ) -> Result<Option<FileScanConfig>> {
+        self.inner.repartitioned(
+            target_partitions,
+            repartition_file_min_size,
+            output_ordering,
+            config,
+        )
+    }
+
+    fn try_pushdown_filters(
+        &self,
+        filters: Vec<Arc<dyn PhysicalExpr>>,
+        config: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
+        let pushed = self.inner.try_pushdown_filters(filters, config)?;
+        Ok(FilterPushdownPropagation {
+            filters: pushed.filters,
+            updated_node: pushed.updated_node.map(|inner| self.with_inner(inner)),
+        })
+    }
+
+    fn try_pushdown_sort(
+        &self,
+        order: &[PhysicalSortExpr],
+        eq_properties: &EquivalenceProperties,
+    ) -> Result<SortOrderPushdownResult<Arc<dyn FileSource>>> {
+        Ok(self
+            .inner
+            .try_pushdown_sort(order, eq_properties)?
+            .map(|inner| self.with_inner(inner)))
+    }
+
+    fn reorder_files(&self, files: Vec<PartitionedFile>) -> Vec<PartitionedFile> {
+        self.inner.reorder_files(files)
+    }
+
+    fn try_pushdown_projection(
+        &self,
+        projection: &ProjectionExprs,
+    ) -> Result<Option<Arc<dyn FileSource>>> {
+        let pushed = self.inner.try_pushdown_projection(projection)?;
+        Ok(pushed.map(|inner| self.with_inner(inner)))
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        self.inner.apply_expressions(f)
+    }
+}

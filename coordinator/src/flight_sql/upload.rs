@@ -1,0 +1,92 @@
+//! Rows that a client sends, read with suspicion.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow_flight::FlightData;
+use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::error::FlightError;
+use arrow_ipc::root_as_message;
+use futures::future::{FutureExt, ready};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use tonic::{Status, Streaming};
+use waterbuck_engine::{Error, ErrorKind};
+
+use super::status::{malformed, status, unsupported};
+use super::wire::wire_bytes;
+
+/// All rows of a stream whose first message was taken out of it, up to `bytes_max`. No batch at
+/// all means that the stream has no columns; columns without rows give one empty batch.
+pub(super) async fn read_rows(
+    first: FlightData,
+    messages: Streaming<FlightData>,
+    bytes_max: usize,
+) -> Result<Vec<RecordBatch>, Status> {
+    let messages = stream::iter([Ok(first)])
+        .chain(messages.map_err(|status| FlightError::Tonic(Box::new(status))))
+        // A client without parameters may send its command and nothing else.
+        .try_filter(|data| ready(!data.data_header.is_empty()))
+        .and_then(|data| ready(uncompressed(data)));
+    let mut batches = FlightRecordBatchStream::new_from_flight_data(messages);
+    let mut rows = Vec::new();
+    let mut bytes = 0;
+    while let Some(batch) = next(&mut batches).await? {
+        if batch.num_columns() == 0 {
+            continue;
+        }
+        bytes += wire_bytes(&batch);
+        if bytes > bytes_max {
+            return Err(status(&Error::new(
+                ErrorKind::ResourceExhausted,
+                format!("the parameters of one statement are limited to {bytes_max} bytes"),
+            )));
+        }
+        rows.push(batch);
+    }
+    if rows.is_empty()
+        && let Some(schema) = batches.schema()
+        && !schema.fields().is_empty()
+    {
+        rows.push(RecordBatch::new_empty(Arc::clone(schema)));
+    }
+    Ok(rows)
+}
+
+/// The reader trusts the offsets of a message and panics where they point outside of it.
+async fn next(batches: &mut FlightRecordBatchStream) -> Result<Option<RecordBatch>, Status> {
+    let damaged = |_panic| {
+        Err(malformed(
+            "the rows sent cannot be read: a message is damaged",
+        ))
+    };
+    let read = AssertUnwindSafe(batches.try_next()).catch_unwind().await;
+    read.map(|batch| batch.map_err(unreadable))
+        .unwrap_or_else(damaged)
+}
+
+/// Refuses compressed rows: the size they claim to have is allocated before it is checked.
+fn uncompressed(data: FlightData) -> Result<FlightData, FlightError> {
+    let compressed = root_as_message(&data.data_header).is_ok_and(|message| {
+        let rows = message.header_as_record_batch();
+        let values = || {
+            message
+                .header_as_dictionary_batch()
+                .and_then(|batch| batch.data())
+        };
+        rows.or_else(values)
+            .is_some_and(|batch| batch.compression().is_some())
+    });
+    if compressed {
+        let refusal = unsupported("compressed rows are not accepted: send them as they are");
+        return Err(FlightError::Tonic(Box::new(refusal)));
+    }
+    Ok(data)
+}
+
+fn unreadable(error: FlightError) -> Status {
+    match error {
+        FlightError::Tonic(status) => *status,
+        other => malformed(format!("the rows sent cannot be read: {other}")),
+    }
+}
