@@ -99,33 +99,38 @@ impl<'a> Binder<'a> {
         if self.found.contains_key(&key) || name.schema == system::INFORMATION_SCHEMA {
             return Ok(());
         }
-        let provider = if name.schema == system::SCHEMA {
-            system::table(self.context, &name.name).boxed().await?
-        } else {
-            self.catalog_table(reference, &name).await?
-        };
-        self.found.insert(key, provider);
+        if name.schema == system::SCHEMA {
+            let provider = system::table(self.context, &name.name).boxed().await?;
+            self.found.insert(key, provider);
+        } else if let Some(provider) = self.catalog_table(reference, &name).await? {
+            self.found.insert(key, provider);
+        }
         Ok(())
     }
 
+    /// A table of the catalog; `None` for a name that only a table function has.
     async fn catalog_table(
         &mut self,
         reference: &TableReference,
         name: &TableName,
-    ) -> Result<Arc<dyn TableProvider>> {
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
         let core = self.context.core();
         let Some(table) = core.catalog.table(name).await? else {
-            if reference.schema().is_none() && looks_like_path(&name.name) {
-                return self.path_table(&name.name).await;
+            let bare = reference.schema().is_none();
+            if bare && core.planner.base().table_functions().contains_key(&name.name) {
+                return Ok(None);
+            }
+            if bare && looks_like_path(&name.name) {
+                return self.path_table(&name.name).await.map(Some);
             }
             return Err(core.catalog.missing(name).await);
         };
         match &table.kind {
-            TableKind::View(_) => self.view(&table).await,
+            TableKind::View(_) => self.view(&table).await.map(Some),
             TableKind::External(_) | TableKind::Managed(_) => {
                 let (provider, pinned) = crate::tables::open(self.context, &table).boxed().await?;
                 self.pinned.insert(format!("{}.{}", name.schema, name.name), pinned);
-                Ok(provider)
+                Ok(Some(provider))
             }
         }
     }

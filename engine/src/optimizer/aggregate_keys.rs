@@ -85,12 +85,9 @@ pub(super) fn state_keys(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> 
 
 /// `DISTINCT` as an aggregate, or as nothing where the rows are known to be different.
 fn without_duplicates(input: Arc<LogicalPlan>) -> Result<LogicalPlan> {
-    let is_unique = |key: &FunctionalDependence| key.mode == Dependency::Single && !key.nullable;
-    if input
-        .schema()
-        .functional_dependencies()
-        .iter()
-        .any(is_unique)
+    let mut keys = input.schema().functional_dependencies().iter();
+    if keys
+        .any(|key| key.mode == Dependency::Single && (!key.nullable || no_key_is_declared(&input)))
     {
         return Ok(Arc::unwrap_or_clone(input));
     }
@@ -104,6 +101,15 @@ fn without_duplicates(input: Arc<LogicalPlan>) -> Result<LogicalPlan> {
     let keys = keys_of_groups(&aggregate);
     set_keys(&mut aggregate.schema, keys)?;
     Ok(LogicalPlan::Aggregate(aggregate))
+}
+
+/// Grouping makes NULL a value like others; a declared unique key may repeat it.
+fn no_key_is_declared(plan: &LogicalPlan) -> bool {
+    let declares = |node: &LogicalPlan| match node {
+        LogicalPlan::TableScan(scan) => scan.source.constraints().is_some_and(|c| !c.is_empty()),
+        _ => false,
+    };
+    !plan.exists(|node| Ok(declares(node))).unwrap_or(true)
 }
 
 fn set_keys(schema: &mut DFSchemaRef, keys: FunctionalDependencies) -> Result<bool> {

@@ -149,7 +149,9 @@ impl Walk<'_> {
         let Some(kept) = filter.projection().clone() else {
             return Ok(None);
         };
-        if filters.is_empty() || !has_duplicate_names(filter.input()) {
+        // Only the first phase makes it take filters over.
+        let takes_over = self.phase == FilterPushdownPhase::Pre && !filters.is_empty();
+        if !takes_over || !has_duplicate_names(filter.input()) {
             return Ok(None);
         }
         let plain: Plan = Arc::new(

@@ -9,12 +9,14 @@ use arrow_flight::sql::{
     CommandStatementQuery, ProstMessageExt,
 };
 use arrow_flight::{FlightData, FlightDescriptor, Ticket};
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::IpcWriteOptions;
 use bytes::Bytes;
 use futures::{TryStreamExt, stream};
 use prost::Message;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use super::super::messages::PreparedStatementResult;
 use super::harness::{Client, TestServer, act, descriptor, query};
@@ -60,7 +62,7 @@ async fn damaged_rows_of_parameters_are_refused() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let mut random = StdRng::seed_from_u64(11);
-    let messages = parameters(&mut client).await;
+    let messages = parameters(&mut client, IpcWriteOptions::default()).await;
     for round in 0..ROUNDS {
         let mut messages = messages.clone();
         let at = round % messages.len();
@@ -83,8 +85,24 @@ async fn damaged_rows_of_parameters_are_refused() {
     assert_eq!(query(&mut client, "select 1").await.len(), 1);
 }
 
+#[tokio::test]
+async fn compressed_rows_are_refused_before_they_are_unpacked() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let compression = Some(CompressionType::LZ4_FRAME);
+    let options = IpcWriteOptions::default()
+        .try_with_compression(compression)
+        .unwrap();
+    let messages = parameters(&mut client, options).await;
+    let outcome = client.do_put(stream::iter(messages)).await.map(drop);
+    assert_eq!(
+        Status::from(outcome.unwrap_err()).code(),
+        Code::Unimplemented
+    );
+}
+
 /// The messages that bind two parameters.
-async fn parameters(client: &mut Client) -> Vec<FlightData> {
+async fn parameters(client: &mut Client, options: IpcWriteOptions) -> Vec<FlightData> {
     let sql = "select $1 + 1, $2".to_owned();
     let request = ActionCreatePreparedStatementRequest {
         query: sql,
@@ -103,6 +121,7 @@ async fn parameters(client: &mut Client) -> Vec<FlightData> {
     let batch = RecordBatch::try_from_iter([("$1", numbers), ("$2", texts)]).unwrap();
     FlightDataEncoderBuilder::new()
         .with_flight_descriptor(Some(descriptor(&command)))
+        .with_options(options)
         .build(stream::iter([Ok(batch)]))
         .try_collect()
         .await

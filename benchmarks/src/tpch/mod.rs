@@ -1,0 +1,10 @@
+//! TPC-H: its tables as Parquet files and its queries.
+
+mod data;
+mod layout;
+mod queries;
+mod rows;
+
+pub use data::{DataSet, ensure};
+pub use layout::{Layout, Table};
+pub use queries::{QUERIES, Query};
