@@ -144,8 +144,9 @@ impl Core {
     pub(crate) async fn find_lost(&self, executors: &[Url]) -> Vec<Url> {
         let probes = executors.iter().filter(|url| !self.planner.is_local(std::slice::from_ref(*url)));
         let answers = futures::future::join_all(probes.map(|url| async move {
+            // A busy executor may answer late; one whose heartbeats go on is there all the same.
             let alive = tokio::time::timeout(PROBE_TIMEOUT, self.is_alive(url)).await;
-            (url.clone(), alive.unwrap_or(false))
+            (url.clone(), alive.unwrap_or_else(|_late| self.members.is_heard(url)))
         }))
         .await;
         let active = self.members.active();

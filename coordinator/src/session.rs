@@ -8,7 +8,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use parking_lot::Mutex;
 use uuid::Uuid;
 use waterbuck_engine::settings::Settings;
-use waterbuck_engine::sql::{ParseLimits, ParsedStatement, parse};
+use waterbuck_engine::sql::{ParseLimits, ParsedStatement, number_placeholders, parse};
 use waterbuck_engine::{Error, Result};
 
 use crate::coordinator::Core;
@@ -93,7 +93,7 @@ impl Session {
     /// # Errors
     /// Syntax errors, with the place, and texts beyond the limits.
     pub fn parse(&self, sql: &str) -> Result<Vec<ParsedStatement>> {
-        parse(sql, &ParseLimits::from(self.settings().values()))
+        parse(&number_placeholders(sql), &ParseLimits::from(self.settings().values()))
     }
 
     fn parse_one(&self, sql: &str) -> Result<ParsedStatement> {
@@ -157,8 +157,7 @@ impl Session {
         parameters: Vec<RecordBatch>,
     ) -> StatementContext {
         let kind = parsed.statement.kind_name();
-        let text = if parsed.statement.holds_secret() { kind } else { parsed.text.as_str() };
-        let record = QueryRecord::new(self.id, &self.user.name, text, kind);
+        let record = QueryRecord::new(self.id, &self.user.name, &parsed.public_text(), kind);
         let record = self.core.queries.enter(record);
         StatementContext::new(Arc::clone(self), record, parameters, &parsed.text)
     }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Status};
 use tracing::{info, warn};
 use url::Url;
@@ -52,10 +53,7 @@ impl ExecutorServer {
     pub async fn run(self, listener: TcpListener, drain: CancellationToken) -> Result<()> {
         let stop = CancellationToken::new();
         let sender = HeartbeatSender::new(Arc::clone(&self.node), &self.config.advertise);
-        let mut heartbeats = JoinSet::new();
-        for coordinator in &self.config.coordinators {
-            heartbeats.spawn(Arc::clone(&sender).run(coordinator.clone(), stop.clone()));
-        }
+        let heartbeats = self.start_heartbeats(&sender, &stop)?;
         let serving = self.serve(listener, stop.clone());
         tokio::pin!(serving);
         tokio::select! {
@@ -67,8 +65,29 @@ impl ExecutorServer {
             () = self.drain(&sender) => {}
         }
         stop.cancel();
-        while heartbeats.join_next().await.is_some() {}
+        drop(heartbeats);
         Ok(())
+    }
+
+    /// Heartbeats have a thread and a runtime of their own: tasks that keep every worker thread
+    /// busy must not make the executor look lost.
+    fn start_heartbeats(
+        &self,
+        sender: &Arc<HeartbeatSender>,
+        stop: &CancellationToken,
+    ) -> Result<Heartbeats> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("heartbeat")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::unavailable("no thread for heartbeats").with_source(error))?;
+        let mut sending = JoinSet::new();
+        for coordinator in &self.config.coordinators {
+            let beats = Arc::clone(sender).run(coordinator.clone(), stop.clone());
+            sending.spawn_on(beats, runtime.handle());
+        }
+        Ok(Heartbeats { _sending: sending, runtime: Some(runtime) })
     }
 
     async fn drain(&self, sender: &HeartbeatSender) {
@@ -102,13 +121,27 @@ impl ExecutorServer {
         let worker = InterceptedService::new(self.node.worker().into_worker_server(), guard);
         Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(5)))
-            .tcp_nodelay(true)
             .initial_stream_window_size(8 * 1024 * 1024)
             .initial_connection_window_size(32 * 1024 * 1024)
             .add_service(worker)
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled())
+            .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop.cancelled())
             .await
             .map_err(|error| Error::unavailable("executor's listener broke").with_source(error))
+    }
+}
+
+/// The heartbeats of an executor: dropping this ends them.
+struct Heartbeats {
+    _sending: JoinSet<()>,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Heartbeats {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // A runtime may not be waited for inside another one.
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -5,6 +5,9 @@ import decimal
 import math
 
 RELATIVE = 1e-9
+# A quotient or an average of decimals is a decimal of a few more digits on one side and a float on
+# the other; multiplied afterwards, the digits that were cut off show.
+RELATIVE_MIXED = 1e-6
 
 
 def rows(table):
@@ -27,15 +30,15 @@ def assert_same(ours, theirs, ordered=False):
 
 
 def same(left, right):
-    """Whether two values are equal. An average of decimals is a decimal on one side and a float on
-    the other: then they are equal up to one unit of the decimal's last place."""
+    """Whether two values are equal."""
     if left is None or right is None:
         return left is right
     if isinstance(left, float) or isinstance(right, float):
         unit = max(last_place(left), last_place(right), 1e-12)
+        relative = RELATIVE if type(left) is type(right) else RELATIVE_MIXED
         left, right = float(left), float(right)
         both_nan = math.isnan(left) and math.isnan(right)
-        return both_nan or math.isclose(left, right, rel_tol=RELATIVE, abs_tol=unit)
+        return both_nan or math.isclose(left, right, rel_tol=relative, abs_tol=unit)
     return plain(left) == plain(right)
 
 

@@ -5,6 +5,7 @@ mod layout;
 mod queries;
 mod rows;
 
+pub(crate) use data::create_parquet;
 pub use data::{DataSet, ensure};
 pub use layout::{Layout, Table};
 pub use queries::{QUERIES, Query};

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use waterbuck_coordinator::flight_sql::{FlightConfig, service, transport};
+use waterbuck_coordinator::flight_sql::{FlightConfig, incoming, service, transport};
 use waterbuck_coordinator::{Coordinator, Door, create_first_admin, describe_run_error, web};
 use waterbuck_engine::{Error, Result};
 
@@ -72,7 +71,7 @@ async fn serve(
     let door = service(Arc::new(Door(Arc::clone(coordinator))), config)?;
     let flight = transport()
         .add_service(door)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(flight), stop.cancelled());
+        .serve_with_incoming_shutdown(incoming(flight), stop.cancelled());
     let web = web::serve(Arc::clone(coordinator), web, stop.clone());
     tokio::pin!(flight, web);
     tokio::select! {

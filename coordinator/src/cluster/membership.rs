@@ -24,6 +24,7 @@ use waterbuck_engine::{Error, ErrorKind, Result};
 const SILENCE_LIMIT: Duration = Duration::from_secs(5);
 /// A lost executor that stays silent this long is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
+const HEARD_LATELY: Duration = Duration::from_secs(2);
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Whether tasks are sent to an executor.
@@ -186,6 +187,12 @@ impl Membership {
             .filter(|known| known.state == ExecutorState::Active)
             .map(|known| known.url.clone())
             .collect()
+    }
+
+    /// Whether the executor at `url` has sent a heartbeat of late.
+    pub fn is_heard(&self, url: &Url) -> bool {
+        let executors = self.executors.lock();
+        executors.values().any(|known| known.url == *url && known.silent_for() < HEARD_LATELY)
     }
 
     /// Takes the executor at `url` out until its next heartbeat.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::ParamValues;
 use datafusion::common::metadata::ScalarAndMetadata;
@@ -157,10 +158,21 @@ fn bind_parameters(context: &StatementContext, plan: LogicalPlan) -> Result<Logi
         let message = format!("the statement has {wanted} parameters, {given} were given");
         return Err(Error::invalid(message));
     }
+    let types = plan.get_parameter_types().map_err(|error| plan_error("", error))?;
+    let value = |(index, column): (usize, &ArrayRef)| {
+        let value = ScalarValue::try_from_array(column, 0)?;
+        // Clients send what they have: text for anything, milliseconds for every timestamp.
+        match types.get(&format!("${}", index + 1)) {
+            Some(Some(wanted)) => value.cast_to(wanted),
+            _ => Ok(value),
+        }
+        .map(ScalarAndMetadata::from)
+    };
     let values = batch
         .columns()
         .iter()
-        .map(|column| ScalarValue::try_from_array(column, 0).map(ScalarAndMetadata::from))
+        .enumerate()
+        .map(value)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| plan_error("", error))?;
     plan.with_param_values(ParamValues::List(values)).map_err(|error| plan_error("", error))

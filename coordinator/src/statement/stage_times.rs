@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::metrics::MetricsSet;
-use datafusion_distributed::NetworkBoundaryExt;
+use datafusion::physical_plan::metrics::{MetricValue, MetricsSet};
+use datafusion_distributed::{MaxLatencyMetric, NetworkBoundaryExt};
 
 /// One line for dispatch and one for each stage, from a plan that carries its tasks' metrics.
 ///
@@ -44,10 +44,15 @@ pub(super) fn stage_times(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
     lines
 }
 
+/// The latest of a stage's tasks.
 fn time_of(metrics: &MetricsSet, name: &str) -> Duration {
-    let nanos = metrics.iter().filter(|metric| metric.value().name() == name);
-    let most = nanos.map(|metric| metric.value().as_usize()).max().unwrap_or(0);
-    Duration::from_nanos(most as u64)
+    let nanos = metrics.iter().filter_map(|metric| match metric.value() {
+        MetricValue::Custom { name: known, value } if known == name => {
+            value.as_any().downcast_ref::<MaxLatencyMetric>().map(MaxLatencyMetric::value)
+        }
+        _ => None,
+    });
+    Duration::from_nanos(nanos.max().unwrap_or(0) as u64)
 }
 
 fn millis(time: Duration) -> String {

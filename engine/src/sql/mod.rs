@@ -16,6 +16,7 @@ mod inspect_conditions;
 mod limits;
 mod nesting;
 mod parse;
+mod placeholders;
 mod plan_error;
 mod references;
 mod refused;
@@ -45,6 +46,7 @@ pub use ddl::{
 pub use explain::{Explain, ExplainKind};
 pub use limits::ParseLimits;
 pub use parse::{parse, parse_one};
+pub use placeholders::number_placeholders;
 pub use plan_error::describe_plan_error;
 pub use references::TableReferences;
 pub use refused::Refused;

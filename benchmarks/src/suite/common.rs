@@ -1,0 +1,72 @@
+//! What every suite has: where it runs and where it writes.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use waterbuck_engine::Result;
+
+use crate::cluster::{Cluster, ClusterOptions};
+use crate::directory::{absolute, failed};
+use crate::report::ReportFormat;
+
+/// The options of every suite.
+#[derive(Debug, Clone)]
+pub struct Common {
+    /// The `waterbuck` program.
+    pub program: PathBuf,
+    /// Where generated data is kept for the next run.
+    pub data_dir: PathBuf,
+    /// Executor processes beside a coordinator; `None` is the all-in-one server.
+    pub executors: Option<usize>,
+    /// How the report is written.
+    pub format: ReportFormat,
+}
+
+/// Where a suite writes.
+pub struct Sinks<'a> {
+    /// The report and nothing else.
+    pub report: &'a mut dyn Write,
+    /// Lines for the one who waits.
+    pub notes: &'a mut dyn Write,
+}
+
+impl Sinks<'_> {
+    /// Writes a note; if nobody can read it, it is lost.
+    pub(super) fn note(&mut self, text: impl std::fmt::Display) {
+        writeln!(self.notes, "{text}").ok();
+    }
+}
+
+impl Common {
+    /// An empty directory for a cluster, gone with its value.
+    pub(super) fn state_dir(&self) -> Result<TempDir> {
+        let dir = absolute(&self.data_dir)?;
+        fs::create_dir_all(&dir).map_err(|error| failed("made", &dir, error))?;
+        tempfile::Builder::new()
+            .prefix("cluster-")
+            .tempdir_in(&dir)
+            .map_err(|error| failed("written", &dir, error))
+    }
+
+    /// Starts a cluster that keeps its state in `dir`.
+    pub(super) async fn start(&self, dir: &TempDir) -> Result<Cluster> {
+        let options = ClusterOptions {
+            program: self.program.clone(),
+            dir: dir.path().to_owned(),
+            executors: self.executors,
+            ports: (0, 0),
+        };
+        Cluster::start(&options).await
+    }
+
+    /// `server`, or `coordinator + 2 executors`.
+    pub(super) fn describe(&self) -> String {
+        match self.executors {
+            None => "one server process".to_owned(),
+            Some(1) => "a coordinator and 1 executor".to_owned(),
+            Some(executors) => format!("a coordinator and {executors} executors"),
+        }
+    }
+}
