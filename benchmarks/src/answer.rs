@@ -19,7 +19,7 @@ const RELATIVE_TOLERANCE: f64 = 1e-9;
 /// One value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Cell {
+pub(crate) enum Cell {
     /// SQL's NULL.
     Null,
     /// A floating-point number.
@@ -31,9 +31,9 @@ pub enum Cell {
 /// A whole result.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The rows in the order the engine gave them.
-    pub rows: Vec<Vec<Cell>>,
+    pub(crate) rows: Vec<Vec<Cell>>,
 }
 
 impl Answer {
@@ -41,7 +41,7 @@ impl Answer {
     ///
     /// # Errors
     /// When a type has no text.
-    pub fn of(batches: &[RecordBatch]) -> Result<Self> {
+    pub(crate) fn of(batches: &[RecordBatch]) -> Result<Self> {
         let mut rows = vec![];
         for batch in batches {
             let columns = batch.columns().iter().map(|column| cells(column.as_ref()));
@@ -54,9 +54,13 @@ impl Answer {
 
     /// What differs between this answer and the `other`, if anything does. Answers whose order is
     /// not `ordered` by the query to the last row are sorted first.
-    pub fn difference(&self, other: &Self, ordered: bool) -> Option<String> {
+    pub(crate) fn difference(&self, other: &Self, ordered: bool) -> Option<String> {
         if self.rows.len() != other.rows.len() {
-            return Some(format!("{} rows against {}", self.rows.len(), other.rows.len()));
+            return Some(format!(
+                "{} rows against {}",
+                self.rows.len(),
+                other.rows.len()
+            ));
         }
         let (mut left, mut right) = (self.rows.clone(), other.rows.clone());
         if !ordered {
@@ -64,15 +68,18 @@ impl Answer {
             left.sort_by(|a, b| compare(a, b, &inexact));
             right.sort_by(|a, b| compare(a, b, &inexact));
         }
-        left.iter().zip(&right).enumerate().find_map(|(index, (left, right))| {
-            if left.len() != right.len() {
-                return Some(format!("{} columns against {}", left.len(), right.len()));
-            }
-            let column = left.iter().zip(right).position(|(a, b)| !a.agrees(b))?;
-            let (a, b) = (&left[column], &right[column]);
-            let (row, column) = (index + 1, column + 1);
-            Some(format!("row {row}, column {column}: {a:?} against {b:?}"))
-        })
+        left.iter()
+            .zip(&right)
+            .enumerate()
+            .find_map(|(index, (left, right))| {
+                if left.len() != right.len() {
+                    return Some(format!("{} columns against {}", left.len(), right.len()));
+                }
+                let column = left.iter().zip(right).position(|(a, b)| !a.agrees(b))?;
+                let (a, b) = (&left[column], &right[column]);
+                let (row, column) = (index + 1, column + 1);
+                Some(format!("row {row}, column {column}: {a:?} against {b:?}"))
+            })
     }
 }
 
@@ -98,15 +105,25 @@ fn near(a: f64, b: f64, absolute: f64) -> bool {
 
 /// The value of one in the last place of a decimal: it may have been cut or rounded there.
 fn last_digit(decimal: &str) -> f64 {
-    let digits = decimal.split_once('.').map_or(0, |(_, digits)| digits.len());
+    let digits = decimal
+        .split_once('.')
+        .map_or(0, |(_, digits)| digits.len());
     10_f64.powi(-i32::try_from(digits).unwrap_or(0))
 }
 
 /// A number without the zeros that say nothing; other texts as they are.
 fn canonical(text: &str) -> &str {
     let is_decimal = text.contains('.')
-        && text.strip_prefix('-').unwrap_or(text).bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    if is_decimal { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+        && text
+            .strip_prefix('-')
+            .unwrap_or(text)
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b == b'.');
+    if is_decimal {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        text
+    }
 }
 
 /// For each column, whether a row gives a float there, which is no good to sort by.
@@ -126,7 +143,9 @@ fn compare(left: &[Cell], right: &[Cell], inexact: &[bool]) -> Ordering {
     };
     exact(left).cmp(&exact(right)).then_with(|| {
         let numbers = |row: &[Cell]| row.iter().map(Cell::number).collect::<Vec<_>>();
-        numbers(left).partial_cmp(&numbers(right)).unwrap_or(Ordering::Equal)
+        numbers(left)
+            .partial_cmp(&numbers(right))
+            .unwrap_or(Ordering::Equal)
     })
 }
 
@@ -153,7 +172,10 @@ fn cells(column: &dyn Array) -> Result<Vec<Cell>> {
     if column.data_type().is_floating() {
         let floats = cast(column, &DataType::Float64).map_err(broken)?;
         let floats = floats.as_primitive::<Float64Type>();
-        return Ok(floats.iter().map(|value| value.map_or(Cell::Null, Cell::Float)).collect());
+        return Ok(floats
+            .iter()
+            .map(|value| value.map_or(Cell::Null, Cell::Float))
+            .collect());
     }
     let options = FormatOptions::new().with_display_error(false);
     let formatter = ArrayFormatter::try_new(column, &options).map_err(broken)?;
@@ -161,7 +183,11 @@ fn cells(column: &dyn Array) -> Result<Vec<Cell>> {
         if column.is_null(row) {
             return Ok(Cell::Null);
         }
-        formatter.value(row).try_to_string().map(Cell::Text).map_err(broken)
+        formatter
+            .value(row)
+            .try_to_string()
+            .map(Cell::Text)
+            .map_err(broken)
     };
     (0..column.len()).map(cell).collect()
 }

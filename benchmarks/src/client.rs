@@ -69,7 +69,11 @@ impl Client {
     /// # Errors
     /// The server's.
     pub async fn query(&mut self, sql: &str) -> Result<Rows> {
-        let info = self.inner.execute(sql.to_owned(), None).await.map_err(refused)?;
+        let info = self
+            .inner
+            .execute(sql.to_owned(), None)
+            .await
+            .map_err(refused)?;
         self.gather(info).await
     }
 
@@ -78,8 +82,16 @@ impl Client {
     /// # Errors
     /// The server's.
     pub async fn run(&mut self, sql: &str) -> Result<Outcome> {
-        let mut prepared = self.inner.prepare(sql.to_owned(), None).await.map_err(refused)?;
-        let is_update = prepared.dataset_schema().map_err(refused)?.fields().is_empty();
+        let mut prepared = self
+            .inner
+            .prepare(sql.to_owned(), None)
+            .await
+            .map_err(refused)?;
+        let is_update = prepared
+            .dataset_schema()
+            .map_err(refused)?
+            .fields()
+            .is_empty();
         let outcome = if is_update {
             let changed = prepared.execute_update().await.map_err(refused);
             changed.map(|rows| Outcome::Updated(u64::try_from(rows).ok()))
@@ -96,7 +108,11 @@ impl Client {
 
     /// Runs a query, counts its rows and keeps none.
     pub(crate) async fn drain(&mut self, sql: &str) -> Result<Drained> {
-        let info = self.inner.execute(sql.to_owned(), None).await.map_err(refused)?;
+        let info = self
+            .inner
+            .execute(sql.to_owned(), None)
+            .await
+            .map_err(refused)?;
         let mut drained = Drained { rows: 0, bytes: 0 };
         for ticket in tickets(info) {
             let mut stream = self.inner.do_get(ticket).await.map_err(refused)?;
@@ -109,7 +125,9 @@ impl Client {
     }
 
     async fn gather(&mut self, info: FlightInfo) -> Result<Rows> {
-        let query_id = std::str::from_utf8(&info.app_metadata).ok().filter(|id| !id.is_empty());
+        let query_id = std::str::from_utf8(&info.app_metadata)
+            .ok()
+            .filter(|id| !id.is_empty());
         let query_id = query_id.map(str::to_owned);
         let schema = info.clone().try_decode_schema().map_err(|error| {
             Error::internal("the server sent a schema that cannot be read").with_source(error)
@@ -119,7 +137,11 @@ impl Client {
             let stream = self.inner.do_get(ticket).await.map_err(refused)?;
             batches.extend(stream.try_collect::<Vec<_>>().await.map_err(refused)?);
         }
-        Ok(Rows { query_id, schema: SchemaRef::new(schema), batches })
+        Ok(Rows {
+            query_id,
+            schema: SchemaRef::new(schema),
+            batches,
+        })
     }
 }
 
@@ -138,7 +160,12 @@ impl Rows {
             );
             let array = array.ok()?;
             let texts = array.as_any().downcast_ref::<arrow::array::StringArray>()?;
-            Some(texts.iter().map(|text| text.unwrap_or_default().to_owned()).collect::<Vec<_>>())
+            Some(
+                texts
+                    .iter()
+                    .map(|text| text.unwrap_or_default().to_owned())
+                    .collect::<Vec<_>>(),
+            )
         });
         cells.flatten().collect()
     }
@@ -162,7 +189,9 @@ pub(crate) async fn dial(address: &str) -> Result<FlightServiceClient<Channel>> 
 }
 
 fn tickets(info: FlightInfo) -> impl Iterator<Item = Ticket> {
-    info.endpoint.into_iter().filter_map(|endpoint| endpoint.ticket)
+    info.endpoint
+        .into_iter()
+        .filter_map(|endpoint| endpoint.ticket)
 }
 
 /// The server's error as ours: its message is all that is shown.

@@ -23,7 +23,11 @@ const POLL: Duration = Duration::from_millis(20);
 /// The share of the machine's memory that a process takes when it is alone.
 const MEMORY_PERCENT: usize = 70;
 /// Settings a user's environment may pass on; the others name places that are the cluster's own.
-const PASSED_ON: [&str; 3] = ["WATERBUCK_LOG", "WATERBUCK_MEMORY_LIMIT", "WATERBUCK_SPILL_LIMIT"];
+const PASSED_ON: [&str; 3] = [
+    "WATERBUCK_LOG",
+    "WATERBUCK_MEMORY_LIMIT",
+    "WATERBUCK_SPILL_LIMIT",
+];
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -57,17 +61,31 @@ impl Cluster {
         let dir = absolute(&options.dir)?;
         fs::create_dir_all(&dir).map_err(|error| failed("made", &dir, error))?;
         let secrets = Secrets::of(&dir)?;
-        let role = if options.executors.is_some() { "coordinator" } else { "server" };
+        let role = if options.executors.is_some() {
+            "coordinator"
+        } else {
+            "server"
+        };
         let data = dir.join(role);
         not_running(&data).await?;
         let (flight, web) = (free(options.ports.0).await, free(options.ports.1).await);
-        let start = Start { options, dir: &dir, secrets: &secrets };
+        let start = Start {
+            options,
+            dir: &dir,
+            secrets: &secrets,
+        };
         let mut front = start.process(role, role, &data, (flight, web), &[])?;
         let address = front.address(&data.join("flight.addr")).await?;
         let web_address = fs::read_to_string(data.join("web.addr")).unwrap_or_default();
         let web_address = web_address.trim().to_owned();
         let password = secrets.password.clone();
-        let mut cluster = Self { front, executors: vec![], address, web_address, password };
+        let mut cluster = Self {
+            front,
+            executors: vec![],
+            address,
+            web_address,
+            password,
+        };
         for number in 1..=options.executors.unwrap_or(0) {
             let name = format!("executor-{number}");
             let coordinator = format!("grpc://{}", cluster.address);
@@ -146,7 +164,11 @@ impl Cluster {
         let deadline = Instant::now() + JOIN_TIMEOUT;
         while wanted > 0 {
             let known = client.query("SELECT state FROM system.executors").await?;
-            let active = known.texts("state").iter().filter(|state| *state == "active").count();
+            let active = known
+                .texts("state")
+                .iter()
+                .filter(|state| *state == "active")
+                .count();
             if active == wanted {
                 break;
             }
@@ -181,10 +203,17 @@ impl Start<'_> {
         // Left by a process that was killed, it would name a dead port.
         fs::remove_file(data.join("flight.addr")).ok();
         let mut command = Command::new(&self.options.program);
-        command.arg(role).arg("--data-dir").arg(data).current_dir(data);
+        command
+            .arg(role)
+            .arg("--data-dir")
+            .arg(data)
+            .current_dir(data);
         command.args(["--host", "127.0.0.1"]);
         command.arg("--flight-port").arg(ports.0.to_string());
-        command.arg("--web-port").arg(ports.1.to_string()).args(flags);
+        command
+            .arg("--web-port")
+            .arg(ports.1.to_string())
+            .args(flags);
         // An executor takes its share of the machine, not all of it.
         let percent = match self.options.executors {
             Some(executors) => MEMORY_PERCENT / (executors + 1),
@@ -214,7 +243,10 @@ struct Secrets {
 
 impl Secrets {
     fn of(dir: &Path) -> Result<Self> {
-        Ok(Self { password: secret(&dir.join("password"))?, token: secret(&dir.join("token"))? })
+        Ok(Self {
+            password: secret(&dir.join("password"))?,
+            token: secret(&dir.join("token"))?,
+        })
     }
 }
 
@@ -278,7 +310,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_left_to_its_owner() {
-        let taken = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let taken = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .unwrap();
         let port = taken.local_addr().unwrap().port();
         assert_eq!(free(port).await, 0);
         drop(taken);

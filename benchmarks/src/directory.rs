@@ -23,13 +23,19 @@ pub(crate) fn with_marker<M: Serialize + DeserializeOwned + PartialEq>(
 ) -> Result<PathBuf> {
     let dir = absolute(dir)?;
     let known = fs::read(dir.join(MARKER)).ok();
-    if known.as_deref().and_then(|json| serde_json::from_slice::<M>(json).ok()).as_ref()
+    if known
+        .as_deref()
+        .and_then(|json| serde_json::from_slice::<M>(json).ok())
+        .as_ref()
         == Some(marker)
     {
         return Ok(dir);
     }
     if known.is_none() && fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) {
-        let message = format!("\"{}\" holds other files, name another directory", dir.display());
+        let message = format!(
+            "\"{}\" holds other files, name another directory",
+            dir.display()
+        );
         return Err(Error::already_exists(message));
     }
     let mut aside = dir.clone().into_os_string();

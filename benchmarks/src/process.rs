@@ -31,13 +31,19 @@ impl Process {
     /// reach it: whoever started it decides when it stops.
     pub(crate) fn start(name: &str, mut command: Command, log: PathBuf) -> Result<Self> {
         let out = File::create(&log).map_err(|error| failed("made", &log, error))?;
-        let errors = out.try_clone().map_err(|error| failed("opened", &log, error))?;
+        let errors = out
+            .try_clone()
+            .map_err(|error| failed("opened", &log, error))?;
         command.stdin(Stdio::null()).stdout(out).stderr(errors);
         command.process_group(0).kill_on_drop(true);
         let child = command.spawn().map_err(|error| {
             Error::unavailable(format!("process \"{name}\" cannot be started")).with_source(error)
         })?;
-        Ok(Self { name: name.to_owned(), child, log })
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log,
+        })
     }
 
     /// Waits until the process has written its address into `file`.
@@ -99,7 +105,11 @@ impl Process {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.trim_end().lines().collect();
         let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
-        let log = if shown.is_empty() { String::new() } else { format!(":\n{}", shown.join("\n")) };
+        let log = if shown.is_empty() {
+            String::new()
+        } else {
+            format!(":\n{}", shown.join("\n"))
+        };
         Error::unavailable(format!("process \"{}\" {what}{log}", self.name))
     }
 }
@@ -146,15 +156,25 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "echo no port; exit 3"]);
         let mut process = Process::start("front", command, dir.path().join("log")).unwrap();
-        let error = process.address(&dir.path().join("none")).await.unwrap_err().to_string();
-        assert!(error.contains("front") && error.contains("no port"), "{error}");
+        let error = process
+            .address(&dir.path().join("none"))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("front") && error.contains("no port"),
+            "{error}"
+        );
     }
 
     #[tokio::test]
     async fn stopping_asks_first() {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
-        command.args(["-c", "trap 'echo asked; exit 0' TERM; echo up; while :; do sleep 0.05; done"]);
+        command.args([
+            "-c",
+            "trap 'echo asked; exit 0' TERM; echo up; while :; do sleep 0.05; done",
+        ]);
         let log = dir.path().join("log");
         let mut process = Process::start("front", command, log.clone()).unwrap();
         process.address(&log).await.unwrap();

@@ -29,7 +29,9 @@ pub(crate) fn write_columns(
 ) -> Result<()> {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
-        let widths = cells.chain(header.get(column)).map(|cell| cell.chars().count());
+        let widths = cells
+            .chain(header.get(column))
+            .map(|cell| cell.chars().count());
         widths.max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
@@ -82,8 +84,14 @@ mod tests {
     #[test]
     fn columns_are_aligned() {
         let mut out = vec![];
-        let rows = [vec!["q1".to_owned(), "10.0".to_owned()], vec!["q10".to_owned(), "-".to_owned()]];
+        let rows = [
+            vec!["q1".to_owned(), "10.0".to_owned()],
+            vec!["q10".to_owned(), "-".to_owned()],
+        ];
         write_columns(&mut out, &["query".to_owned(), "ms".to_owned()], &rows).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "query    ms\nq1     10.0\nq10       -\n");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "query    ms\nq1     10.0\nq10       -\n"
+        );
     }
 }

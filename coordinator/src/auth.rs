@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, LazyLock};
 
+use argon2::Argon2;
 use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::Argon2;
 use datafusion::common::runtime::SpawnedTask;
 use rand::Rng;
 use rand::distr::Alphanumeric;
@@ -29,9 +29,9 @@ pub async fn hash_password(password: &str) -> Result<String> {
     }
     let password = password.to_owned();
     SpawnedTask::spawn_blocking(move || hash(&password))
-    .join()
-    .await
-    .map_err(|error| Error::internal("hashing was stopped").with_source(error))?
+        .join()
+        .await
+        .map_err(|error| Error::internal("hashing was stopped").with_source(error))?
 }
 
 fn hash(password: &str) -> Result<String> {
@@ -55,16 +55,27 @@ pub(crate) async fn check_password(
     let hash = known.as_ref().map(|known| known.password_hash.clone());
     let given = password.to_owned();
     let fits = SpawnedTask::spawn_blocking(move || {
-        let Some(hash) = hash.as_deref().or(NOBODY.as_ref().ok().map(String::as_str)) else { return false };
-        PasswordHash::new(hash)
-            .is_ok_and(|hash| Argon2::default().verify_password(given.as_bytes(), &hash).is_ok())
+        let Some(hash) = hash.as_deref().or(NOBODY.as_ref().ok().map(String::as_str)) else {
+            return false;
+        };
+        PasswordHash::new(hash).is_ok_and(|hash| {
+            Argon2::default()
+                .verify_password(given.as_bytes(), &hash)
+                .is_ok()
+        })
     })
     .join()
     .await
     .map_err(|error| Error::internal("checking was stopped").with_source(error))?;
     match known {
-        Some(known) if fits => Ok(SessionUser { name: known.name, admin: known.admin }),
-        _ => Err(Error::new(ErrorKind::Unauthenticated, "user or password is wrong")),
+        Some(known) if fits => Ok(SessionUser {
+            name: known.name,
+            admin: known.admin,
+        }),
+        _ => Err(Error::new(
+            ErrorKind::Unauthenticated,
+            "user or password is wrong",
+        )),
     }
 }
 
@@ -90,6 +101,12 @@ pub async fn create_first_admin(
     };
     let chosen = password.or(generated.as_deref()).unwrap_or_default();
     let password_hash = hash_password(chosen).await?;
-    catalog.put_user(User { name: ADMIN.to_owned(), password_hash, admin: true }).await?;
+    catalog
+        .put_user(User {
+            name: ADMIN.to_owned(),
+            password_hash,
+            admin: true,
+        })
+        .await?;
     Ok(generated)
 }

@@ -142,15 +142,25 @@ impl Core {
 
     /// Asks each of `executors` whether it is there; those that do not answer are taken out.
     pub(crate) async fn find_lost(&self, executors: &[Url]) -> Vec<Url> {
-        let probes = executors.iter().filter(|url| !self.planner.is_local(std::slice::from_ref(*url)));
+        let probes = executors
+            .iter()
+            .filter(|url| !self.planner.is_local(std::slice::from_ref(*url)));
         let answers = futures::future::join_all(probes.map(|url| async move {
             // A busy executor may answer late; one whose heartbeats go on is there all the same.
             let alive = tokio::time::timeout(PROBE_TIMEOUT, self.is_alive(url)).await;
-            (url.clone(), alive.unwrap_or_else(|_late| self.members.is_heard(url)))
+            (
+                url.clone(),
+                alive.unwrap_or_else(|_late| self.members.is_heard(url)),
+            )
         }))
         .await;
         let active = self.members.active();
-        let draining: Vec<Url> = self.members.all().into_iter().map(|known| known.url).collect();
+        let draining: Vec<Url> = self
+            .members
+            .all()
+            .into_iter()
+            .map(|known| known.url)
+            .collect();
         answers
             .into_iter()
             .filter(|(url, alive)| {

@@ -45,7 +45,12 @@ impl Backend for Door {
         if kind != HEARTBEAT_ACTION {
             return None;
         }
-        Some(self.0.members().heartbeat(&body).map(|reply| vec![Bytes::from(reply)]))
+        Some(
+            self.0
+                .members()
+                .heartbeat(&body)
+                .map(|reply| vec![Bytes::from(reply)]),
+        )
     }
 }
 
@@ -75,12 +80,14 @@ impl FlightSession for OpenSession {
     async fn execute(&self, statement: StatementInput) -> Result<Execution> {
         match statement {
             StatementInput::Sql(sql) => self.run(&sql, vec![]).await,
-            StatementInput::Prepared { prepared, parameters } if prepared.is_update => {
-                self.run_each(&prepared.sql, parameters).await
-            }
-            StatementInput::Prepared { prepared, parameters } => {
-                self.run(&prepared.sql, parameters).await
-            }
+            StatementInput::Prepared {
+                prepared,
+                parameters,
+            } if prepared.is_update => self.run_each(&prepared.sql, parameters).await,
+            StatementInput::Prepared {
+                prepared,
+                parameters,
+            } => self.run(&prepared.sql, parameters).await,
         }
     }
 
@@ -92,7 +99,12 @@ impl FlightSession for OpenSession {
         let known = self.0.core().catalog.schemas().await?;
         let names = known.into_iter().map(|schema| schema.name);
         let names = names.chain([system::INFORMATION_SCHEMA, system::SCHEMA].map(str::to_owned));
-        Ok(names.map(|schema| SchemaInfo { catalog: CATALOG_NAME.to_owned(), schema }).collect())
+        Ok(names
+            .map(|schema| SchemaInfo {
+                catalog: CATALOG_NAME.to_owned(),
+                schema,
+            })
+            .collect())
     }
 
     async fn list_tables(&self, include_schema: bool) -> Result<Vec<TableInfo>> {
@@ -114,7 +126,12 @@ impl FlightSession for OpenSession {
 
     async fn cancel(&self, query_id: Uuid) -> Result<bool> {
         let user = self.0.user();
-        Ok(self.0.core().queries.kill(query_id, &user.name, user.admin).is_ok())
+        Ok(self
+            .0
+            .core()
+            .queries
+            .kill(query_id, &user.name, user.admin)
+            .is_ok())
     }
 
     fn progress(&self, query_id: Uuid) -> Option<Value> {
@@ -138,9 +155,16 @@ impl FlightSession for OpenSession {
     }
 
     fn options(&self) -> Vec<(String, OptionValue)> {
-        let mut options = vec![("catalog".to_owned(), OptionValue::Text(CATALOG_NAME.to_owned()))];
+        let mut options = vec![(
+            "catalog".to_owned(),
+            OptionValue::Text(CATALOG_NAME.to_owned()),
+        )];
         let listed = self.0.settings().list();
-        options.extend(listed.into_iter().map(|row| (row.name, OptionValue::Text(row.value))));
+        options.extend(
+            listed
+                .into_iter()
+                .map(|row| (row.name, OptionValue::Text(row.value))),
+        );
         options
     }
 
@@ -164,9 +188,11 @@ impl FlightSession for OpenSession {
 impl OpenSession {
     async fn run(&self, sql: &str, parameters: Vec<RecordBatch>) -> Result<Execution> {
         Ok(match self.0.execute(sql, parameters).await? {
-            Outcome::Rows { query_id, stream } => {
-                Execution::Rows { query_id, schema: stream.schema(), stream }
-            }
+            Outcome::Rows { query_id, stream } => Execution::Rows {
+                query_id,
+                schema: stream.schema(),
+                stream,
+            },
             Outcome::Updated { query_id, rows } => {
                 let rows = rows.map_or(-1, |rows| i64::try_from(rows).unwrap_or(i64::MAX));
                 Execution::Update { query_id, rows }
@@ -192,6 +218,9 @@ impl OpenSession {
                 }
             }
         }
-        Ok(Execution::Update { query_id: last, rows: total })
+        Ok(Execution::Update {
+            query_id: last,
+            rows: total,
+        })
     }
 }

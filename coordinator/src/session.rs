@@ -62,7 +62,12 @@ pub struct Session {
 impl Session {
     pub(crate) fn open(core: Arc<Core>, user: SessionUser) -> Arc<Self> {
         let settings = Mutex::new(core.settings.clone());
-        Arc::new(Self { id: Uuid::now_v7(), user, core, settings })
+        Arc::new(Self {
+            id: Uuid::now_v7(),
+            user,
+            core,
+            settings,
+        })
     }
 
     /// The session's id.
@@ -93,7 +98,10 @@ impl Session {
     /// # Errors
     /// Syntax errors, with the place, and texts beyond the limits.
     pub fn parse(&self, sql: &str) -> Result<Vec<ParsedStatement>> {
-        parse(&number_placeholders(sql), &ParseLimits::from(self.settings().values()))
+        parse(
+            &number_placeholders(sql),
+            &ParseLimits::from(self.settings().values()),
+        )
     }
 
     fn parse_one(&self, sql: &str) -> Result<ParsedStatement> {
@@ -167,4 +175,3 @@ impl Session {
         self.core.queries.cancel_session(self.id);
     }
 }
-

@@ -38,11 +38,21 @@ pub(crate) struct FileFacts {
 
 /// The catalog's secrets as object stores take them.
 pub(crate) async fn secrets(core: &Core) -> Result<Vec<StoreSecret>> {
-    Ok(core.catalog.secrets().await?.into_iter().map(store_secret).collect())
+    Ok(core
+        .catalog
+        .secrets()
+        .await?
+        .into_iter()
+        .map(store_secret)
+        .collect())
 }
 
 fn store_secret(secret: Secret) -> StoreSecret {
-    StoreSecret { kind: secret.kind, scope: secret.scope, options: secret.options }
+    StoreSecret {
+        kind: secret.kind,
+        scope: secret.scope,
+        options: secret.options,
+    }
 }
 
 /// Secrets as they travel with tasks.
@@ -64,13 +74,17 @@ pub(crate) fn check_secret(secret: &Secret) -> Result<()> {
         return Ok(());
     }
     let hint = crate::names::did_you_mean(&secret.kind, KINDS);
-    Err(Error::invalid(format!("secret type \"{}\" is not known{hint}", secret.kind)))
+    Err(Error::invalid(format!(
+        "secret type \"{}\" is not known{hint}",
+        secret.kind
+    )))
 }
 
 /// The store behind a location, with the secret that fits.
 pub(crate) async fn store(core: &Core, location: &str) -> Result<Arc<dyn ObjectStore>> {
     let location = parse_location(location)?;
-    core.stores.store(location.store_url(), &secrets(core).await?)
+    core.stores
+        .store(location.store_url(), &secrets(core).await?)
 }
 
 /// A path or URL as a URL.
@@ -91,23 +105,27 @@ pub(crate) async fn open(
 ) -> Result<(Arc<dyn TableProvider>, Value)> {
     let core = context.core();
     let (spec, listing) = list(context, table).await?;
-    let statistics = core.catalog.statistics(table.id).await?.map(|known| TableSummary {
-        row_count: known.row_count,
-        columns: known
-            .columns
-            .into_iter()
-            .map(|(name, column)| {
-                let summary = ColumnSummary {
-                    distinct_count: column.distinct_count,
-                    null_fraction: column.null_fraction,
-                    min: column.min,
-                    max: column.max,
-                    average_width: column.average_width,
-                };
-                (name, summary)
-            })
-            .collect(),
-    });
+    let statistics = core
+        .catalog
+        .statistics(table.id)
+        .await?
+        .map(|known| TableSummary {
+            row_count: known.row_count,
+            columns: known
+                .columns
+                .into_iter()
+                .map(|(name, column)| {
+                    let summary = ColumnSummary {
+                        distinct_count: column.distinct_count,
+                        null_fraction: column.null_fraction,
+                        min: column.min,
+                        max: column.max,
+                        average_width: column.average_width,
+                    };
+                    (name, summary)
+                })
+                .collect(),
+        });
     let pinned = json!({"files": listing.files.len(), "bytes": listing.bytes});
     let provider = FileTable::new(spec, listing, Arc::clone(&core.files))?
         .with_summary(statistics.map(Arc::new));
@@ -122,9 +140,14 @@ pub(crate) async fn open_path(
     let core = context.core();
     let location = parse_location(path)?;
     let format = Format::of_path(path).unwrap_or(Format::Parquet);
-    let store = core.stores.store(location.store_url(), &secrets(core).await?)?;
+    let store = core
+        .stores
+        .store(location.store_url(), &secrets(core).await?)?;
     let options = std::collections::BTreeMap::new();
-    let inferred = core.files.infer(&store, format, &location, &options, None).await?;
+    let inferred = core
+        .files
+        .infer(&store, format, &location, &options, None)
+        .await?;
     let spec = FileTableSpec {
         name: path.to_owned(),
         format,
@@ -144,7 +167,10 @@ pub(crate) async fn files(context: &StatementContext, table: &TableDef) -> Resul
     let (spec, listing) = list(context, table).await?;
     let store_url = spec.location.store_url().clone();
     let fact = |file: &FileEntry| {
-        let values = spec.partition_columns.iter().zip(file.partition_values.iter());
+        let values = spec
+            .partition_columns
+            .iter()
+            .zip(file.partition_values.iter());
         let value = |(name, value): (&String, &datafusion::scalar::ScalarValue)| {
             (name.clone(), (!value.is_null()).then(|| value.to_string()))
         };
@@ -167,7 +193,9 @@ async fn list(
     match &table.kind {
         TableKind::External(external) => {
             let spec = external_spec(&name, external, &table.columns)?;
-            let store = core.stores.store(spec.location.store_url(), &secrets(core).await?)?;
+            let store = core
+                .stores
+                .store(spec.location.store_url(), &secrets(core).await?)?;
             let max_age = context.settings.values().max_metadata_age;
             let _whole = core.gate.listing(&spec.location).await;
             let listing = core.files.list(&store, &spec, max_age).await?;
@@ -178,7 +206,9 @@ async fn list(
             let listing = list_managed(context, table, (managed, &spec)).await?;
             Ok((spec, listing))
         }
-        TableKind::View(_) => Err(Error::invalid(format!("\"{name}\" is a view: it has no files"))),
+        TableKind::View(_) => Err(Error::invalid(format!(
+            "\"{name}\" is a view: it has no files"
+        ))),
     }
 }
 
@@ -194,7 +224,9 @@ async fn list_managed(
     if wanted.is_empty() {
         return Ok(Arc::new(listing_of(vec![])));
     }
-    let store = core.stores.store(spec.location.store_url(), &secrets(core).await?)?;
+    let store = core
+        .stores
+        .store(spec.location.store_url(), &secrets(core).await?)?;
     for max_age in [Duration::from_secs(3600), Duration::ZERO] {
         let there = core.files.list(&store, spec, max_age).await?;
         if let Some(files) = pick(&wanted, &there, (managed, spec)) {
@@ -209,7 +241,11 @@ async fn list_managed(
 
 fn listing_of(files: Vec<FileEntry>) -> FileListing {
     let bytes = files.iter().map(|file| file.meta.size).sum();
-    FileListing { files: Arc::new(files), listed_at: Instant::now(), bytes }
+    FileListing {
+        files: Arc::new(files),
+        listed_at: Instant::now(),
+        bytes,
+    }
 }
 
 fn pick(
@@ -229,7 +265,9 @@ fn pick(
         .collect();
     let entry = |file: &DataFile| {
         let relative = file.path.strip_prefix(&managed.path).unwrap_or(&file.path);
-        by_path.get(relative.trim_start_matches('/')).map(|entry| (*entry).clone())
+        by_path
+            .get(relative.trim_start_matches('/'))
+            .map(|entry| (*entry).clone())
     };
     wanted.iter().map(entry).collect()
 }
@@ -280,16 +318,25 @@ pub(crate) async fn describe_external(
     if location.is_local() {
         context.admin_only("make tables over this machine's files")?;
     }
-    let store = core.stores.store(location.store_url(), &secrets(core).await?)?;
+    let store = core
+        .stores
+        .store(location.store_url(), &secrets(core).await?)?;
     let mut columns = declared;
     if columns.is_empty() {
         let asked: Vec<(String, Option<DataType>)> = partitions
             .iter()
-            .map(|(name, known)| (name.clone(), known.as_ref().map(|known| known.data_type.clone())))
+            .map(|(name, known)| {
+                (
+                    name.clone(),
+                    known.as_ref().map(|known| known.data_type.clone()),
+                )
+            })
             .collect();
         let asked = (!asked.is_empty()).then_some(asked.as_slice());
-        let inferred =
-            core.files.infer(&store, format, &location, &external.options, asked).await?;
+        let inferred = core
+            .files
+            .infer(&store, format, &location, &external.options, asked)
+            .await?;
         columns = inferred
             .columns
             .fields()
@@ -333,12 +380,14 @@ pub(crate) fn external_target(
     if location.is_local() {
         context.admin_only("write to this machine's files")?;
     }
-    let fields = columns.iter().map(|column| {
-        Field::new(&column.name, column.data_type.clone(), column.nullable)
-    });
+    let fields = columns
+        .iter()
+        .map(|column| Field::new(&column.name, column.data_type.clone(), column.nullable));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let mut target = WriteTarget::new(location.to_string(), external.format.parse()?, schema);
-    target.partition_columns.clone_from(&external.partition_columns);
+    target
+        .partition_columns
+        .clone_from(&external.partition_columns);
     target.options.clone_from(&external.options);
     Ok(target)
 }
@@ -390,7 +439,9 @@ pub(crate) fn new_data_files(files: Vec<WrittenFile>) -> Vec<NewDataFile> {
 
 /// Removes the files of a dropped managed table; an external table's belong to somebody else.
 pub(crate) async fn remove_data(context: &StatementContext, table: &TableDef) {
-    let TableKind::Managed(managed) = &table.kind else { return };
+    let TableKind::Managed(managed) = &table.kind else {
+        return;
+    };
     let removed = async {
         let store = store(context.core(), &managed.path).await?;
         let location = parse_location(&managed.path)?;

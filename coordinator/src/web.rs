@@ -61,7 +61,11 @@ async fn metrics(State(coordinator): State<Arc<Coordinator>>) -> String {
     say(
         "waterbuck_executors",
         "Known executors.",
-        &[("active", counts.active), ("draining", counts.draining), ("lost", counts.lost)],
+        &[
+            ("active", counts.active),
+            ("draining", counts.draining),
+            ("lost", counts.lost),
+        ],
     );
     say(
         "waterbuck_queries",
@@ -82,9 +86,17 @@ struct Counts {
 impl Counts {
     fn of(coordinator: &Coordinator) -> Self {
         let executors = coordinator.members().all();
-        let in_state = |state| executors.iter().filter(|known| known.state == state).count();
+        let in_state = |state| {
+            executors
+                .iter()
+                .filter(|known| known.state == state)
+                .count()
+        };
         let queries = coordinator.queries().all();
-        let ended = queries.iter().filter(|query| query.view().state.is_final()).count();
+        let ended = queries
+            .iter()
+            .filter(|query| query.view().state.is_final())
+            .count();
         Self {
             active: in_state(ExecutorState::Active),
             draining: in_state(ExecutorState::Draining),

@@ -107,25 +107,35 @@ impl HeartbeatSender {
         let body = serde_json::to_vec(&heartbeat)
             .map_err(|error| Error::internal("heartbeat cannot be encoded").with_source(error))?;
         let channel = connect(coordinator).await?;
-        let action = Action { r#type: HEARTBEAT_ACTION.to_owned(), body: body.into() };
-        let refused =
-            |status: tonic::Status| Error::unavailable(format!("coordinator says: {}", status.message()));
-        let mut replies =
-            FlightServiceClient::new(channel).do_action(action).await.map_err(refused)?.into_inner();
+        let action = Action {
+            r#type: HEARTBEAT_ACTION.to_owned(),
+            body: body.into(),
+        };
+        let refused = |status: tonic::Status| {
+            Error::unavailable(format!("coordinator says: {}", status.message()))
+        };
+        let mut replies = FlightServiceClient::new(channel)
+            .do_action(action)
+            .await
+            .map_err(refused)?
+            .into_inner();
         let reply = replies
             .message()
             .await
             .map_err(refused)?
             .ok_or_else(|| Error::unavailable("coordinator gave no answer to a heartbeat"))?;
-        serde_json::from_slice(&reply.body)
-            .map_err(|error| Error::unavailable("coordinator's answer is damaged").with_source(error))
+        serde_json::from_slice(&reply.body).map_err(|error| {
+            Error::unavailable("coordinator's answer is damaged").with_source(error)
+        })
     }
 }
 
 async fn connect(coordinator: &Url) -> Result<Channel> {
     let failed = |error: tonic::transport::Error| {
-        Error::unavailable(format!("coordinator at \"{coordinator}\" cannot be reached"))
-            .with_source(error)
+        Error::unavailable(format!(
+            "coordinator at \"{coordinator}\" cannot be reached"
+        ))
+        .with_source(error)
     };
     Endpoint::from_shared(coordinator.to_string())
         .map_err(failed)?

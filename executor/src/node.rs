@@ -39,7 +39,14 @@ impl ExecutorNode {
         cluster_token: Option<String>,
     ) -> Arc<Self> {
         let tasks = Arc::new(RunningTasks::default());
-        Arc::new(Self { runtime, sessions, stores, channels, tasks, cluster_token })
+        Arc::new(Self {
+            runtime,
+            sessions,
+            stores,
+            channels,
+            tasks,
+            cluster_token,
+        })
     }
 
     /// The memory and spill space of this executor.
@@ -54,8 +61,7 @@ impl ExecutorNode {
 
     /// The part that runs tasks, for serving over gRPC or for use inside this process.
     pub fn worker(self: &Arc<Self>) -> Worker {
-        Worker::from_session_builder(TaskSessions(Arc::clone(self)))
-            .with_version(VERSION)
+        Worker::from_session_builder(TaskSessions(Arc::clone(self))).with_version(VERSION)
     }
 
     /// The headers with which this process calls the others of its cluster.

@@ -87,7 +87,10 @@ impl ExecutorServer {
             let beats = Arc::clone(sender).run(coordinator.clone(), stop.clone());
             sending.spawn_on(beats, runtime.handle());
         }
-        Ok(Heartbeats { _sending: sending, runtime: Some(runtime) })
+        Ok(Heartbeats {
+            _sending: sending,
+            runtime: Some(runtime),
+        })
     }
 
     async fn drain(&self, sender: &HeartbeatSender) {
@@ -100,7 +103,10 @@ impl ExecutorServer {
             tokio::time::sleep(LINGER).await;
         });
         if finished.await.is_err() {
-            warn!(tasks = self.node.tasks.count(), "leaving with tasks unfinished");
+            warn!(
+                tasks = self.node.tasks.count(),
+                "leaving with tasks unfinished"
+            );
         }
         self.announce(sender, NodeState::Leaving).await;
         info!("drained");
@@ -124,7 +130,10 @@ impl ExecutorServer {
             .initial_stream_window_size(8 * 1024 * 1024)
             .initial_connection_window_size(32 * 1024 * 1024)
             .add_service(worker)
-            .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop.cancelled())
+            .serve_with_incoming_shutdown(
+                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                stop.cancelled(),
+            )
             .await
             .map_err(|error| Error::unavailable("executor's listener broke").with_source(error))
     }
@@ -146,11 +155,18 @@ impl Drop for Heartbeats {
 }
 
 fn admit(token: Option<&str>, request: Request<()>) -> std::result::Result<Request<()>, Status> {
-    let Some(token) = token else { return Ok(request) };
-    let given = request.metadata().get(CLUSTER_TOKEN_HEADER).and_then(|value| value.to_str().ok());
+    let Some(token) = token else {
+        return Ok(request);
+    };
+    let given = request
+        .metadata()
+        .get(CLUSTER_TOKEN_HEADER)
+        .and_then(|value| value.to_str().ok());
     if given == Some(token) {
         Ok(request)
     } else {
-        Err(Status::unauthenticated("the cluster token is missing or wrong"))
+        Err(Status::unauthenticated(
+            "the cluster token is missing or wrong",
+        ))
     }
 }

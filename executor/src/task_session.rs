@@ -26,13 +26,17 @@ impl WorkerSessionBuilder for TaskSessions {
         let mut builder = context
             .builder
             .with_distributed_option_extension_from_headers::<TaskOptions>(&context.headers)?;
-        let config = builder.config().get_or_insert_with(SessionFactory::base_config);
+        let config = builder
+            .config()
+            .get_or_insert_with(SessionFactory::base_config);
         let options = TaskOptions::of(config.options());
         options.apply_overrides(config)?;
         config.set_extension(Arc::new(node.tasks.enter()));
-        let runtime = node.runtime.for_query(&options.query_id, options.memory_limit, || {
-            node.stores.for_query(&options)
-        })?;
+        let runtime = node
+            .runtime
+            .for_query(&options.query_id, options.memory_limit, || {
+                node.stores.for_query(&options)
+            })?;
         let channels = Arc::clone(&node.channels) as Arc<dyn ChannelResolver + Send + Sync>;
         let builder = builder
             .with_runtime_env(runtime)

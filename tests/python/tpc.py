@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as parquet
 
-from cluster import Cluster, Suite, execute, query
+from cluster import Cluster, execute, query
 from compare import assert_same, rows
 
 CACHE = Path(os.environ.get("WATERBUCK_TEST_CACHE", Path.home() / ".cache" / "waterbuck-tests"))
@@ -53,33 +53,32 @@ def reference(suite, directory):
     package = Path(importlib.util.find_spec(f"duckdb_extension_{suite}").origin).parent
     (extension,) = package.glob(f"extensions/*/{suite}.duckdb_extension")
     connection.execute(f"LOAD '{extension}'")
+    # Where NULLs sort decides which rows a LIMIT leaves.
+    connection.execute("SET default_null_order = 'nulls_last_on_asc_first_on_desc'")
     for table in sorted(directory.iterdir()):
         connection.execute(f"CREATE VIEW {table.name} AS SELECT * FROM read_parquet('{table}/*.parquet')")
     return connection
 
 
-def run(suite_name, scale, adapt=lambda number, text: text):
-    """Runs all the queries on three executors and compares every answer."""
+def run(suite, suite_name, scale, wanted=()):
+    """Runs queries (all by default) on three executors and compares every answer."""
     directory = data(suite_name, scale)
     duck = reference(suite_name, directory)
     texts = dict(duck.execute(f"SELECT query_nr, query FROM {suite_name}_queries()").fetchall())
-    wanted = [int(number) for number in sys.argv[1:]] or sorted(texts)
-    suite = Suite(suite_name)
-    slowest = []
+    seconds = {}
     with Cluster(executors=3) as cluster, cluster.connect(splitting=True) as connection:
         for table in sorted(directory.iterdir()):
             execute(connection, f"CREATE EXTERNAL TABLE {table.name} STORED AS PARQUET LOCATION '{table}/'")
-        for number in wanted:
-            text = adapt(number, texts[number].strip().rstrip(";"))
+        for number in wanted or sorted(texts):
+            text = texts[number].strip().rstrip(";")
 
             def compare(text=text, number=number):
                 start = time.monotonic()
                 ours = rows(query(connection, text))
-                slowest.append((time.monotonic() - start, number))
+                seconds[number] = time.monotonic() - start
                 assert_same(ours, duck.execute(text).fetchall())
 
-            suite.check(f"query {number}", compare)
-    slowest.sort(reverse=True)
-    worst = ", ".join(f"q{number} {seconds:.1f} s" for seconds, number in slowest[:5])
-    print(f"{suite_name}: {sum(seconds for seconds, _ in slowest):.0f} s in all, slowest {worst}")
-    suite.end()
+            suite.check(f"scale {scale}, query {number}", compare)
+    worst = sorted(seconds.items(), key=lambda item: -item[1])[:5]
+    worst = ", ".join(f"q{number} {time:.1f} s" for number, time in worst)
+    print(f"{suite_name}: scale {scale} in {sum(seconds.values()):.0f} s, slowest {worst}", flush=True)

@@ -44,13 +44,19 @@ impl Answer {
     /// When the result has another shape.
     pub fn value(&self) -> String {
         let rows = self.rows();
-        assert!(rows.len() == 1 && rows[0].len() == 1, "not a single value: {rows:?}");
+        assert!(
+            rows.len() == 1 && rows[0].len() == 1,
+            "not a single value: {rows:?}"
+        );
         rows[0][0].clone()
     }
 
     /// The position of a column, by its name in any case.
     pub fn column_index(&self, name: &str) -> Option<usize> {
-        self.schema.fields().iter().position(|field| field.name().eq_ignore_ascii_case(name))
+        self.schema
+            .fields()
+            .iter()
+            .position(|field| field.name().eq_ignore_ascii_case(name))
     }
 
     /// The values of a column as text.
@@ -60,19 +66,35 @@ impl Answer {
     pub fn column(&self, name: &str) -> Vec<String> {
         let index = self.column_index(name);
         let index = index.unwrap_or_else(|| self.no_column(name));
-        self.rows().into_iter().map(|mut row| row.swap_remove(index)).collect()
+        self.rows()
+            .into_iter()
+            .map(|mut row| row.swap_remove(index))
+            .collect()
     }
 
-    #[expect(clippy::panic, reason = "a test that asks for a column that is not there has failed")]
+    #[expect(
+        clippy::panic,
+        reason = "a test that asks for a column that is not there has failed"
+    )]
     fn no_column(&self, name: &str) -> ! {
-        let names: Vec<_> = self.schema.fields().iter().map(|field| field.name()).collect();
+        let names: Vec<_> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name())
+            .collect();
         panic!("no column {name:?} among {names:?}")
     }
 }
 
 fn batch_rows(batch: &RecordBatch) -> Vec<Vec<String>> {
     let columns = batch.columns();
-    let row = |index| columns.iter().map(|column| cell(column.as_ref(), index)).collect();
+    let row = |index| {
+        columns
+            .iter()
+            .map(|column| cell(column.as_ref(), index))
+            .collect()
+    };
     (0..batch.num_rows()).map(row).collect()
 }
 

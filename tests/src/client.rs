@@ -45,7 +45,9 @@ impl From<Status> for ClientError {
         Self {
             code: status.code(),
             message: status.message().to_owned(),
-            sqlstate: sqlstate.and_then(|value| value.to_str().ok()).map(str::to_owned),
+            sqlstate: sqlstate
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned),
         }
     }
 }
@@ -67,7 +69,11 @@ impl From<std::io::Error> for ClientError {
 
 impl ClientError {
     fn unknown(error: impl fmt::Display) -> Self {
-        Self { code: Code::Unknown, message: error.to_string(), sqlstate: None }
+        Self {
+            code: Code::Unknown,
+            message: error.to_string(),
+            sqlstate: None,
+        }
     }
 }
 
@@ -106,7 +112,12 @@ impl Client {
             let updated = statement.execute_update().await?;
             let schema = Arc::new(arrow::datatypes::Schema::empty());
             let updated = u64::try_from(updated).ok();
-            return Ok(Answer { schema, batches: Vec::new(), updated, query_id: None });
+            return Ok(Answer {
+                schema,
+                batches: Vec::new(),
+                updated,
+                query_id: None,
+            });
         }
         let info = statement.execute().await?;
         let answer = self.open(info).collect().await;
@@ -130,20 +141,32 @@ impl Client {
     /// Reads every endpoint of a [`FlightInfo`] one after the other.
     pub fn open(&self, info: FlightInfo) -> Running {
         let query_id = String::from_utf8(info.app_metadata.to_vec()).ok();
-        let schema = info.clone().try_decode_schema().unwrap_or(arrow::datatypes::Schema::empty());
+        let schema = info
+            .clone()
+            .try_decode_schema()
+            .unwrap_or(arrow::datatypes::Schema::empty());
         let client = self.inner.clone();
         let rows = futures::stream::iter(info.endpoint)
             .then(move |endpoint| read_endpoint(client.clone(), endpoint.ticket))
             .try_flatten();
         let query_id = query_id.filter(|id| !id.is_empty());
-        Running { query_id, schema: Arc::new(schema), rows: rows.boxed() }
+        Running {
+            query_id,
+            schema: Arc::new(schema),
+            rows: rows.boxed(),
+        }
     }
 
     /// Calls one of the server's own actions and gives the bodies of its answers.
     pub async fn action(&self, kind: &str, body: Vec<u8>) -> Result<Vec<bytes::Bytes>> {
-        let mut request = tonic::Request::new(Action { r#type: kind.to_owned(), body: body.into() });
+        let mut request = tonic::Request::new(Action {
+            r#type: kind.to_owned(),
+            body: body.into(),
+        });
         if let Some(token) = self.inner.token() {
-            let bearer = format!("Bearer {token}").parse().map_err(ClientError::unknown)?;
+            let bearer = format!("Bearer {token}")
+                .parse()
+                .map_err(ClientError::unknown)?;
             request.metadata_mut().insert("authorization", bearer);
         }
         let mut client = self.inner.clone();
@@ -185,6 +208,11 @@ impl Running {
     /// Reads to the end.
     pub async fn collect(self) -> Result<Answer> {
         let batches = self.rows.try_collect().await?;
-        Ok(Answer { schema: self.schema, batches, updated: None, query_id: self.query_id })
+        Ok(Answer {
+            schema: self.schema,
+            batches,
+            updated: None,
+            query_id: self.query_id,
+        })
     }
 }

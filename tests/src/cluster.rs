@@ -51,20 +51,45 @@ impl Cluster {
 
     /// A coordinator with `executors` processes.
     pub async fn distributed(executors: usize) -> Self {
-        Self::start(Options { executors, ..Options::default() }).await
+        Self::start(Options {
+            executors,
+            ..Options::default()
+        })
+        .await
     }
 
     /// A cluster as asked, ready to be queried: every executor is known to the coordinator.
     pub async fn start(options: Options) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let role = if options.executors == 0 { "server" } else { "coordinator" };
-        let data = options.data_dir.clone().unwrap_or_else(|| dir.path().join("data"));
-        let start = Start { role, name: role, data: &data, logs: dir.path(), port: "0", options: &options };
+        let role = if options.executors == 0 {
+            "server"
+        } else {
+            "coordinator"
+        };
+        let data = options
+            .data_dir
+            .clone()
+            .unwrap_or_else(|| dir.path().join("data"));
+        let start = Start {
+            role,
+            name: role,
+            data: &data,
+            logs: dir.path(),
+            port: "0",
+            options: &options,
+        };
         let (front, address) = start.run(&[]).await;
         let executor_addresses = Vec::new();
         let executors = Vec::new();
         let wanted = options.executors;
-        let mut cluster = Self { front, executors, address, executor_addresses, options, dir };
+        let mut cluster = Self {
+            front,
+            executors,
+            address,
+            executor_addresses,
+            options,
+            dir,
+        };
         for _ in 0..wanted {
             cluster.add_executor().await;
         }
@@ -78,7 +103,14 @@ impl Cluster {
         let name = format!("executor-{index}");
         let data = self.dir.path().join(&name);
         let (logs, options) = (self.dir.path(), &self.options);
-        let start = Start { role: "executor", name: &name, data: &data, logs, port: "0", options };
+        let start = Start {
+            role: "executor",
+            name: &name,
+            data: &data,
+            logs,
+            port: "0",
+            options,
+        };
         let coordinator = format!("grpc://{}", self.address);
         let (process, address) = start.run(&["--coordinator", &coordinator]).await;
         self.executors.push(process);
@@ -90,12 +122,28 @@ impl Cluster {
     pub async fn restart_front(&mut self) {
         self.front.signal(Signal::Kill);
         self.front.end(START_DEADLINE).await;
-        let role = if self.options.executors == 0 { "server" } else { "coordinator" };
+        let role = if self.options.executors == 0 {
+            "server"
+        } else {
+            "coordinator"
+        };
         let data = self.options.data_dir.clone();
         let data = data.unwrap_or_else(|| self.dir.path().join("data"));
-        let port = self.address.rsplit(':').next().unwrap_or_default().to_owned();
+        let port = self
+            .address
+            .rsplit(':')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let (logs, options) = (self.dir.path(), &self.options);
-        let start = Start { role, name: "restarted", data: &data, logs, port: &port, options };
+        let start = Start {
+            role,
+            name: "restarted",
+            data: &data,
+            logs,
+            port: &port,
+            options,
+        };
         let (front, address) = start.run(&[]).await;
         self.front = front;
         self.address = address;
@@ -108,7 +156,11 @@ impl Cluster {
         let what = format!("{wanted} executors");
         until(&what, START_DEADLINE, || async {
             let answer = client.run("SHOW EXECUTORS").await.ok()?;
-            let active = answer.column("state").iter().filter(|state| *state == "active").count();
+            let active = answer
+                .column("state")
+                .iter()
+                .filter(|state| *state == "active")
+                .count();
             (wanted == 0 || active == wanted).then_some(())
         })
         .await;
@@ -175,7 +227,10 @@ impl Cluster {
     /// What every process has logged, to be shown with a failure.
     pub fn logs(&self) -> String {
         let executors = self.executors.iter().map(Process::log);
-        std::iter::once(self.front.log()).chain(executors).collect::<Vec<_>>().join("\n----\n")
+        std::iter::once(self.front.log())
+            .chain(executors)
+            .collect::<Vec<_>>()
+            .join("\n----\n")
     }
 }
 
@@ -200,7 +255,12 @@ impl Start<'_> {
         let address = until(&what, START_DEADLINE, || async {
             let mut process = process.borrow_mut();
             let ended = process.ended();
-            assert!(ended.is_none(), "{} ended: {ended:?}\n{}", self.name, process.log());
+            assert!(
+                ended.is_none(),
+                "{} ended: {ended:?}\n{}",
+                self.name,
+                process.log()
+            );
             let said = process.log();
             let (_, rest) = said.split_once("flight listening on ")?;
             rest.split_once('\n').map(|(address, _)| address.to_owned())
@@ -215,8 +275,12 @@ impl Start<'_> {
             None => Command::new(waterbuck_binary()),
         };
         command.arg(self.role).arg("--data-dir").arg(self.data);
-        command.args(["--flight-port", self.port, "--web-port", "0"]).args(&self.options.flags);
-        command.env("WATERBUCK_ADMIN_PASSWORD", PASSWORD).env("WATERBUCK_CLUSTER_TOKEN", "test");
+        command
+            .args(["--flight-port", self.port, "--web-port", "0"])
+            .args(&self.options.flags);
+        command
+            .env("WATERBUCK_ADMIN_PASSWORD", PASSWORD)
+            .env("WATERBUCK_CLUSTER_TOKEN", "test");
         command.current_dir(self.data);
         command
     }

@@ -33,7 +33,9 @@ pub fn write_parquet(path: &Path, batch: &RecordBatch, row_group_rows: usize) {
 }
 
 fn parquet_bytes(batch: &RecordBatch, rows: usize) -> parquet::errors::Result<Vec<u8>> {
-    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(rows)).build();
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(rows))
+        .build();
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?;
     writer.write(batch)?;
     writer.into_inner()
@@ -51,7 +53,10 @@ fn write(path: &Path, bytes: &[u8]) {
     let folder = path.parent().expect("a file is in a directory");
     fs::create_dir_all(folder).expect("the directory can be made");
     let aside = path.with_extension("part");
-    let aside = folder.join(format!("_{}", aside.file_name().unwrap_or_default().display()));
+    let aside = folder.join(format!(
+        "_{}",
+        aside.file_name().unwrap_or_default().display()
+    ));
     fs::write(&aside, bytes).expect("the file can be written");
     fs::rename(&aside, path).expect("the file can be renamed");
 }

@@ -50,8 +50,15 @@ impl Process {
     /// Starts `command`; both its output streams go to the file `log`.
     pub fn start(name: &str, command: &mut Command, log: PathBuf) -> io::Result<Self> {
         let file = File::create(&log)?;
-        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-        Ok(Self { name: name.to_owned(), child: command.spawn()?, log })
+        command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file);
+        Ok(Self {
+            name: name.to_owned(),
+            child: command.spawn()?,
+            log,
+        })
     }
 
     /// The operating system's id of the process.
@@ -72,7 +79,12 @@ impl Process {
         let id = self.id().to_string();
         let status = Command::new("kill").args([signal.flag(), &id]).status();
         let sent = status.is_ok_and(|status| status.success());
-        assert!(sent, "{} ({id}) takes no {signal:?}:\n{}", self.name, self.log());
+        assert!(
+            sent,
+            "{} ({id}) takes no {signal:?}:\n{}",
+            self.name,
+            self.log()
+        );
     }
 
     /// The exit status when the process has ended.
@@ -87,13 +99,18 @@ impl Process {
     pub async fn end(&mut self, deadline: Duration) -> ExitStatus {
         let what = format!("the end of {}", self.name);
         let child = std::cell::RefCell::new(&mut self.child);
-        until(&what, deadline, || async { child.borrow_mut().try_wait().ok().flatten() }).await
+        until(&what, deadline, || async {
+            child.borrow_mut().try_wait().ok().flatten()
+        })
+        .await
     }
 
     /// The most memory the process has had resident, in bytes.
     pub fn peak_memory_bytes(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
         let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kibibytes * 1024)
     }
@@ -117,7 +134,9 @@ pub fn waterbuck_binary() -> PathBuf {
     }
     let here = env::current_exe().unwrap_or_default();
     let folders = here.ancestors().skip(1).take(2);
-    let found = folders.map(|folder| folder.join("waterbuck")).find(|path| path.is_file());
+    let found = folders
+        .map(|folder| folder.join("waterbuck"))
+        .find(|path| path.is_file());
     let missing = "no waterbuck program: run `cargo build --bin waterbuck` or set WATERBUCK_BIN";
     found.as_deref().map(Path::to_path_buf).expect(missing)
 }

@@ -1,11 +1,7 @@
 //! The embedded engine, through the shell: statements go to the standard input of `waterbuck sql`
 //! one at a time, rows come back as tab-separated values, errors on standard error.
 
-use std::{
-    fs::File,
-    io::Read,
-    process::Stdio,
-};
+use std::{fs::File, io::Read, process::Stdio};
 
 use tempfile::TempDir;
 use tokio::{
@@ -45,16 +41,29 @@ impl Shell {
         let dir = tempfile::tempdir()?;
         let errors = dir.path().join("errors");
         let mut command = Command::new(waterbuck_binary());
-        command.arg("sql").arg("--data-dir").arg(dir.path().join("data"));
+        command
+            .arg("sql")
+            .arg("--data-dir")
+            .arg(dir.path().join("data"));
         command.args(["--format", "tsv", "--continue-on-error", "-f", "-"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&errors)?);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&errors)?);
         let mut child = command.kill_on_drop(true).spawn()?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let (Some(input), Some(output)) = (input, output) else {
             return Err(std::io::Error::other("a piped stream is missing"));
         };
         let output = BufReader::new(output).lines();
-        Ok(Self { child, input, output, errors: File::open(errors)?, count: 0, _dir: dir })
+        Ok(Self {
+            child,
+            input,
+            output,
+            errors: File::open(errors)?,
+            count: 0,
+            _dir: dir,
+        })
     }
 
     /// Runs one statement to its end.
@@ -62,16 +71,27 @@ impl Shell {
         self.count += 1;
         let marker = format!("end of statement {}", self.count);
         // The count of changed rows is told only where people read.
-        let (before, after) = if writes(sql) { ("\\format table\n", "\\format tsv\n") } else { ("", "") };
+        let (before, after) = if writes(sql) {
+            ("\\format table\n", "\\format tsv\n")
+        } else {
+            ("", "")
+        };
         let text = format!("{before}{sql}\n;\n{after}SELECT '{marker}' AS marker;\n");
-        self.input.write_all(text.as_bytes()).await.map_err(broken)?;
+        self.input
+            .write_all(text.as_bytes())
+            .await
+            .map_err(broken)?;
         self.input.flush().await.map_err(broken)?;
         let lines = self.lines_until(&marker).await?;
         let said = self.said()?;
         if let Some(start) = said.find("error: ") {
             let end = said.find("\nin standard input, ").unwrap_or(said.len());
             let message = said[start + "error: ".len()..end].trim_end().to_owned();
-            return Err(ClientError { code: Code::Unknown, message, sqlstate: None });
+            return Err(ClientError {
+                code: Code::Unknown,
+                message,
+                sqlstate: None,
+            });
         }
         Ok(printed(&lines, &said))
     }
@@ -87,7 +107,10 @@ impl Shell {
             lines.push(line);
         }
         let status = self.child.wait().await.map_err(broken)?;
-        Err(broken(format!("the shell ended: {status}\n{}", self.said()?)))
+        Err(broken(format!(
+            "the shell ended: {status}\n{}",
+            self.said()?
+        )))
     }
 
     /// What came on standard error since the last call.
@@ -99,25 +122,44 @@ impl Shell {
 }
 
 fn broken(error: impl std::fmt::Display) -> ClientError {
-    ClientError { code: Code::Unknown, message: error.to_string(), sqlstate: None }
+    ClientError {
+        code: Code::Unknown,
+        message: error.to_string(),
+        sqlstate: None,
+    }
 }
 
 fn writes(sql: &str) -> bool {
-    let word = sql.split_whitespace().next().unwrap_or_default().to_uppercase();
+    let word = sql
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_uppercase();
     word == "INSERT" || word == "COPY"
 }
 
 fn printed(lines: &[String], said: &str) -> Printed {
     let updated = said.lines().find_map(|line| {
         let count = line.strip_prefix('(')?.split(" row").next()?;
-        line.contains(" changed").then(|| count.replace(' ', "").parse().ok())?
+        line.contains(" changed")
+            .then(|| count.replace(' ', "").parse().ok())?
     });
     let Some((header, rows)) = lines.split_first() else {
-        return Printed { updated, ..Printed::default() };
+        return Printed {
+            updated,
+            ..Printed::default()
+        };
     };
     let columns = header.split('\t').map(unescaped).collect();
-    let rows = rows.iter().map(|line| line.split('\t').map(value).collect()).collect();
-    Printed { columns, rows, updated }
+    let rows = rows
+        .iter()
+        .map(|line| line.split('\t').map(value).collect())
+        .collect();
+    Printed {
+        columns,
+        rows,
+        updated,
+    }
 }
 
 fn value(field: &str) -> String {

@@ -84,7 +84,9 @@ pub async fn run_sql_file(mode: &dyn Mode, file: &Path) -> Result<(), TestError>
     if mode.shares_catalog() {
         let mut admin = mode.session().await.expect("the server takes a session");
         let dropped = admin.run(&format!("DROP SCHEMA {schema} CASCADE")).await;
-        dropped.map(drop).expect("the schema of the file can be dropped");
+        dropped
+            .map(drop)
+            .expect("the schema of the file can be dropped");
     }
     outcome
 }
@@ -99,9 +101,15 @@ struct Session {
 impl Session {
     async fn open(mode: &dyn Mode, schema: &str, folder: &Path) -> Result<Self, ClientError> {
         let mut connection = mode.session().await?;
-        connection.run(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await?;
+        connection
+            .run(&format!("CREATE SCHEMA IF NOT EXISTS {schema}"))
+            .await?;
         connection.run(&format!("USE {schema}")).await?;
-        Ok(Self { mode: mode.name(), connection, folder: folder.display().to_string() })
+        Ok(Self {
+            mode: mode.name(),
+            connection,
+            folder: folder.display().to_string(),
+        })
     }
 }
 
@@ -111,7 +119,9 @@ impl AsyncDB for Session {
     type ColumnType = DefaultColumnType;
 
     async fn run(&mut self, sql: &str) -> Result<Output, ClientError> {
-        self.connection.run(&sql.replace("${TMP}", &self.folder)).await
+        self.connection
+            .run(&sql.replace("${TMP}", &self.folder))
+            .await
     }
 
     async fn shutdown(&mut self) {}
@@ -135,7 +145,10 @@ fn answer_output(answer: &Answer) -> Output {
     }
     let fields = answer.schema.fields().iter();
     let types = fields.map(|field| column_type(field.data_type())).collect();
-    DBOutput::Rows { types, rows: answer.rows() }
+    DBOutput::Rows {
+        types,
+        rows: answer.rows(),
+    }
 }
 
 fn printed_output(printed: Printed) -> Output {
@@ -143,7 +156,10 @@ fn printed_output(printed: Printed) -> Output {
         return DBOutput::StatementComplete(printed.updated.unwrap_or(0));
     }
     let types = vec![DefaultColumnType::Any; printed.columns.len()];
-    DBOutput::Rows { types, rows: printed.rows }
+    DBOutput::Rows {
+        types,
+        rows: printed.rows,
+    }
 }
 
 fn column_type(data_type: &DataType) -> DefaultColumnType {

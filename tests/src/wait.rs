@@ -22,7 +22,10 @@ where
         if let Some(value) = condition().await {
             return value;
         }
-        assert!(start.elapsed() < deadline, "{what}: not so after {deadline:?}");
+        assert!(
+            start.elapsed() < deadline,
+            "{what}: not so after {deadline:?}"
+        );
         tokio::time::sleep(INTERVAL).await;
     }
 }

@@ -31,11 +31,17 @@ async fn an_unknown_name_comes_with_the_nearest_one() {
     let error = failure(&client, "SELECT * FROM ordrs").await;
     assert_eq!(error.code, Code::NotFound);
     expect_words(&error, &["ordrs", "\"orders\""]);
-    expect_words(&failure(&client, "SELECT custmer FROM orders").await, &["custmer", "customer"]);
+    expect_words(
+        &failure(&client, "SELECT custmer FROM orders").await,
+        &["custmer", "customer"],
+    );
     let error = failure(&client, "SELECT lenght('x')").await;
     assert_eq!(error.code, Code::InvalidArgument, "{error}");
     expect_words(&error, &["lenght", "length"]);
-    expect_words(&failure(&client, "SET batchsize = 3").await, &["batchsize", "batch_size"]);
+    expect_words(
+        &failure(&client, "SET batchsize = 3").await,
+        &["batchsize", "batch_size"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,7 +58,14 @@ async fn a_corrupt_parquet_file_is_named() {
     run_all(&client, &["SET max_metadata_age = '0s'"]).await;
     let error = failure(&client, "SELECT sum(id), max(label) FROM corrupt").await;
     expect_words(&error, &["part-1.parquet"]);
-    assert_eq!(client.run("SELECT 1").await.expect("the server lives").value(), "1");
+    assert_eq!(
+        client
+            .run("SELECT 1")
+            .await
+            .expect("the server lives")
+            .value(),
+        "1"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,7 +78,10 @@ async fn a_parquet_file_without_its_end_is_named() {
     fs::write(&path, &bytes[..bytes.len() / 2]).expect("the file can be written");
     let sql = external("cut", "PARQUET", &folder);
     expect_words(&failure(&client, &sql).await, &["part-1.parquet"]);
-    expect_words(&failure(&client, "SELECT * FROM cut").await, &["cut", "does not exist"]);
+    expect_words(
+        &failure(&client, "SELECT * FROM cut").await,
+        &["cut", "does not exist"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,7 +102,10 @@ async fn a_corrupt_csv_file_is_named_with_its_line() {
 async fn corrupt_json_and_avro_files_are_named() {
     let (cluster, client) = server().await;
     let folder = cluster.scratch().join("json");
-    write(&folder.join("a.json"), b"{\"x\": 1}\n{\"x\": 2}\n{\"x\": \n");
+    write(
+        &folder.join("a.json"),
+        b"{\"x\": 1}\n{\"x\": 2}\n{\"x\": \n",
+    );
     let error = failure(&client, &external("j", "JSON", &folder)).await;
     expect_words(&error, &["a.json"]);
     let folder = cluster.scratch().join("avro");
@@ -106,7 +125,10 @@ async fn a_location_that_is_not_there_is_named() {
     write(&file, b"x");
     let error = failure(&client, &external("t", "PARQUET", &file.join("below"))).await;
     expect_words(&error, &["below"]);
-    let error = failure(&client, "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'ftp://x/y'");
+    let error = failure(
+        &client,
+        "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'ftp://x/y'",
+    );
     expect_words(&error.await, &["ftp"]);
 }
 
@@ -135,24 +157,35 @@ async fn a_clash_of_schemas_names_file_and_column() {
     let (cluster, client) = server().await;
     let folder = cluster.scratch().join("clash");
     write_parquet(&folder.join("a.parquet"), &lineorder_batch(0, 10), 10);
-    write_parquet(&folder.join("b.parquet"), &renamed(&lineorder_batch(0, 10)), 10);
+    write_parquet(
+        &folder.join("b.parquet"),
+        &renamed(&lineorder_batch(0, 10)),
+        10,
+    );
     let error = failure(&client, &external("clash", "PARQUET", &folder)).await;
     expect_words(&error, &["id", ".parquet"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_names_the_place_and_leaves_nothing() {
-    let options = Options { file_kibibytes_max: Some(2048), ..Options::default() };
+    let options = Options {
+        file_kibibytes_max: Some(2048),
+        ..Options::default()
+    };
     let cluster = Cluster::start(options).await;
     let client = cluster.client().await;
     let folder = cluster.scratch().join("out");
-    let rows = "SELECT i, md5(CAST(i AS VARCHAR)) AS digest FROM generate_series(1, 400000) AS t(i)";
+    let rows =
+        "SELECT i, md5(CAST(i AS VARCHAR)) AS digest FROM generate_series(1, 400000) AS t(i)";
     let copy = format!("COPY ({rows}) TO '{}/' STORED AS PARQUET", folder.display());
     expect_words(&failure(&client, &copy).await, &["out", "too large"]);
     assert_eq!(files_below(&folder), Vec::<PathBuf>::new());
     let error = failure(&client, &format!("CREATE TABLE big AS {rows}")).await;
     expect_words(&error, &["too large"]);
-    expect_words(&failure(&client, "SELECT * FROM big").await, &["does not exist"]);
+    expect_words(
+        &failure(&client, "SELECT * FROM big").await,
+        &["does not exist"],
+    );
     let small = "CREATE TABLE small AS SELECT 1 AS x";
     run_all(&client, &[small]).await;
 }
@@ -165,7 +198,9 @@ async fn an_executor_of_another_version_is_refused() {
         "running_tasks": 0, "running_queries": 0, "memory_used_bytes": 0, "memory_peak_bytes": 0,
         "memory_limit_bytes": 1, "spilled_bytes": 0, "cores": 1, "cluster_token": "test",
     });
-    let sent = client.action("waterbuck.heartbeat", heartbeat.to_string().into_bytes()).await;
+    let sent = client
+        .action("waterbuck.heartbeat", heartbeat.to_string().into_bytes())
+        .await;
     let error = sent.expect_err("versions must be equal");
     expect_words(&error, &["version", "0.0.1"]);
     drop(cluster);
@@ -186,18 +221,35 @@ async fn oversized_statements_meet_limits() {
     let error = failure(&client, &nested).await;
     assert_eq!(error.code, Code::ResourceExhausted, "{error}");
     expect_words(&error, &["max_expression_depth"]);
-    assert_eq!(client.run("SELECT 1").await.expect("the server lives").value(), "1");
+    assert_eq!(
+        client
+            .run("SELECT 1")
+            .await
+            .expect("the server lives")
+            .value(),
+        "1"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn long_lists_and_long_chains_are_answered() {
     let (_cluster, client) = server().await;
-    run_all(&client, &["CREATE TABLE t AS SELECT i FROM generate_series(1, 10) AS s(i)"]).await;
-    let list = (5..100_005).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    run_all(
+        &client,
+        &["CREATE TABLE t AS SELECT i FROM generate_series(1, 10) AS s(i)"],
+    )
+    .await;
+    let list = (5..100_005)
+        .map(|n| n.to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
     let sql = format!("SELECT count(*) FROM t WHERE i IN ({list})");
     let answer = within("the list", DEADLINE, client.run(&sql)).await;
     assert_eq!(answer.expect("the list is within its limit").value(), "6");
-    let chain = (0..2000).map(|n| format!("i = {}", n * 5)).collect::<Vec<_>>().join(" OR ");
+    let chain = (0..2000)
+        .map(|n| format!("i = {}", n * 5))
+        .collect::<Vec<_>>()
+        .join(" OR ");
     let sql = format!("SELECT count(*) FROM t WHERE {chain}");
     let answer = within("the chain", DEADLINE, client.run(&sql)).await;
     assert_eq!(answer.expect("a chain is not nesting").value(), "2");
@@ -229,7 +281,10 @@ fn expect_words(error: &ClientError, words: &[&str]) {
 }
 
 fn external(name: &str, format: &str, folder: &Path) -> String {
-    format!("CREATE EXTERNAL TABLE {name} STORED AS {format} LOCATION '{}/'", folder.display())
+    format!(
+        "CREATE EXTERNAL TABLE {name} STORED AS {format} LOCATION '{}/'",
+        folder.display()
+    )
 }
 
 /// The same columns with `id` as text that is no number.
@@ -246,5 +301,8 @@ fn write(path: &Path, bytes: &[u8]) {
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let paths = glob::glob(&format!("{}/**/*", folder.display())).expect("a good pattern");
-    paths.filter_map(Result::ok).filter(|path| path.is_file()).collect()
+    paths
+        .filter_map(Result::ok)
+        .filter(|path| path.is_file())
+        .collect()
 }

@@ -20,7 +20,10 @@ async fn kill_query_stops_all_tasks() {
     let id = running.query_id.clone().expect("a query has an id");
     let rows = tokio::join!(running.collect(), async {
         until_tasks_run(&admin).await;
-        admin.run(&format!("KILL QUERY '{id}'")).await.expect("the query is known");
+        admin
+            .run(&format!("KILL QUERY '{id}'"))
+            .await
+            .expect("the query is known");
         until_tasks_are_gone(&admin).await;
     });
     let error = rows.0.expect_err("a killed query has no answer");
@@ -45,10 +48,20 @@ async fn dropping_the_result_stream_stops_all_tasks() {
 async fn a_deadline_stops_all_tasks() {
     let cluster = busy_cluster().await;
     let (victim, admin) = (cluster.splitting_client().await, cluster.client().await);
-    victim.run("SET query_timeout = '1500ms'").await.expect("the setting exists");
+    victim
+        .run("SET query_timeout = '1500ms'")
+        .await
+        .expect("the setting exists");
     let start = Instant::now();
-    let error = victim.run(SLOW).await.expect_err("the query takes longer than it may");
-    assert!(start.elapsed() < Duration::from_secs(4), "stopped after {:?}", start.elapsed());
+    let error = victim
+        .run(SLOW)
+        .await
+        .expect_err("the query takes longer than it may");
+    assert!(
+        start.elapsed() < Duration::from_secs(4),
+        "stopped after {:?}",
+        start.elapsed()
+    );
     assert!(error.message.contains("query_timeout"), "{error}");
     until_tasks_are_gone(&admin).await;
 }
@@ -61,10 +74,16 @@ async fn the_cancel_action_stops_all_tasks() {
     let id = running.query_id.clone().expect("a query has an id");
     let (rows, ()) = tokio::join!(running.collect(), async {
         until_tasks_run(&admin).await;
-        victim.action("waterbuck.cancel", id.into_bytes()).await.expect("the action exists");
+        victim
+            .action("waterbuck.cancel", id.into_bytes())
+            .await
+            .expect("the action exists");
         until_tasks_are_gone(&admin).await;
     });
-    assert_eq!(rows.expect_err("a cancelled query has no answer").code, Code::Cancelled);
+    assert_eq!(
+        rows.expect_err("a cancelled query has no answer").code,
+        Code::Cancelled
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,7 +91,10 @@ async fn killing_a_query_that_is_not_there_names_it() {
     let cluster = Cluster::server().await;
     let client = cluster.client().await;
     let id = "0190a3a0-0000-7000-8000-000000000000";
-    let error = client.run(&format!("KILL QUERY '{id}'")).await.expect_err("nothing runs");
+    let error = client
+        .run(&format!("KILL QUERY '{id}'"))
+        .await
+        .expect_err("nothing runs");
     assert_eq!(error.code, Code::NotFound, "{error}");
     assert!(error.message.contains(id), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use tonic::Code;
-use waterbuck_tests::{Client, Cluster, ClientError};
+use waterbuck_tests::{Client, ClientError, Cluster};
 
 const SESSIONS: usize = 8;
 
@@ -41,26 +41,38 @@ async fn a_table_and_a_view_of_one_name_do_not_both_exist() {
 async fn concurrent_inserts_are_all_kept() {
     let cluster = Cluster::server().await;
     let client = cluster.client().await;
-    client.run("CREATE TABLE t (x INT)").await.expect("the name is free");
+    client
+        .run("CREATE TABLE t (x INT)")
+        .await
+        .expect("the name is free");
     let insert = |session| format!("INSERT INTO t VALUES ({session})");
     for outcome in at_once(&cluster, insert).await {
         assert!(outcome.is_ok(), "{outcome:?}");
     }
-    assert_eq!(value(&client, "SELECT count(DISTINCT x) FROM t").await, SESSIONS.to_string());
+    assert_eq!(
+        value(&client, "SELECT count(DISTINCT x) FROM t").await,
+        SESSIONS.to_string()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_many_drops_wins() {
     let cluster = Cluster::server().await;
-    cluster.client().await.run("CREATE TABLE t (x INT)").await.expect("the name is free");
+    cluster
+        .client()
+        .await
+        .run("CREATE TABLE t (x INT)")
+        .await
+        .expect("the name is free");
     let outcomes = at_once(&cluster, |_| "DROP TABLE t".to_owned()).await;
-    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    assert_eq!(
+        outcomes.iter().filter(|outcome| outcome.is_ok()).count(),
+        1,
+        "{outcomes:?}"
+    );
 }
 
-async fn at_once(
-    cluster: &Cluster,
-    sql: impl Fn(usize) -> String,
-) -> Vec<Result<(), ClientError>> {
+async fn at_once(cluster: &Cluster, sql: impl Fn(usize) -> String) -> Vec<Result<(), ClientError>> {
     let clients = join_all((0..SESSIONS).map(|_| cluster.client())).await;
     let statements = clients.iter().enumerate().map(|(session, client)| {
         let sql = sql(session);
@@ -70,9 +82,16 @@ async fn at_once(
 }
 
 fn expect_one_winner(outcomes: &[Result<(), ClientError>]) {
-    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    assert_eq!(
+        outcomes.iter().filter(|outcome| outcome.is_ok()).count(),
+        1,
+        "{outcomes:?}"
+    );
     for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
-        let clear = matches!(error.code, Code::AlreadyExists | Code::Aborted | Code::Unavailable);
+        let clear = matches!(
+            error.code,
+            Code::AlreadyExists | Code::Aborted | Code::Unavailable
+        );
         assert!(clear && error.message.contains("\"t\""), "{error}");
     }
 }

@@ -37,15 +37,27 @@ async fn a_drained_executor_finishes_its_tasks_and_leaves() {
     assert!(status.success(), "{status}\n{}", cluster.logs());
     cluster.wait_for_executors(2).await;
     let sql = format!("SELECT attempts FROM system.queries WHERE query_id = '{id}'");
-    let attempts = cluster.client().await.run(&sql).await.expect("the table is there");
-    assert_eq!(attempts.value(), "1", "draining is no reason to run a query again");
+    let attempts = cluster
+        .client()
+        .await
+        .run(&sql)
+        .await
+        .expect("the table is there");
+    assert_eq!(
+        attempts.value(),
+        "1",
+        "draining is no reason to run a query again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_retries_a_lost_executor_is_a_clear_error() {
     let cluster = Cluster::distributed(2).await;
     let client = prepared_client(&cluster).await;
-    client.run("SET retry_lost_executor = off").await.expect("the setting exists");
+    client
+        .run("SET retry_lost_executor = off")
+        .await
+        .expect("the setting exists");
     let running = client.start(&slow(ROWS)).await.expect("the query starts");
     until_tasks_run(&cluster).await;
     cluster.signal_executor(1, Signal::Kill);
@@ -60,7 +72,10 @@ async fn rows_already_sent_are_never_sent_again() {
     let cluster = Cluster::distributed(2).await;
     let client = prepared_client(&cluster).await;
     // Nothing is held back, so the first row goes out at once.
-    client.run("SET result_hold_bytes = 0").await.expect("the setting exists");
+    client
+        .run("SET result_hold_bytes = 0")
+        .await
+        .expect("the setting exists");
     let sql = "SELECT a.id, b.id AS other FROM numbers a JOIN numbers b ON a.id % 7 <> b.id % 11";
     let mut running = client.start(sql).await.expect("the query starts");
     let first = running.next().await.expect("no error yet");
@@ -84,7 +99,11 @@ async fn a_new_executor_takes_part() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_any_executor_a_query_says_so() {
-    let cluster = Cluster::start(Options { executors: 1, ..Options::default() }).await;
+    let cluster = Cluster::start(Options {
+        executors: 1,
+        ..Options::default()
+    })
+    .await;
     let client = prepared_client(&cluster).await;
     cluster.signal_executor(0, Signal::Kill);
     cluster.wait_for_no_executor().await;

@@ -11,7 +11,11 @@ async fn a_new_file_is_seen_within_the_stated_age() {
     let (_cluster, client, folder) = growing_table().await;
     run_all(&client, &["SET max_metadata_age = '2s'"]).await;
     assert_eq!(count(&client).await, "200");
-    write_parquet(&folder.join("late.parquet"), &lineorder_batch(200, 250), 100);
+    write_parquet(
+        &folder.join("late.parquet"),
+        &lineorder_batch(200, 250),
+        100,
+    );
     until("the new file", Duration::from_secs(3), async || {
         (count(&client).await == "250").then_some(())
     })
@@ -37,7 +41,11 @@ async fn a_replaced_file_is_read_anew() {
     let (_cluster, client, folder) = growing_table().await;
     run_all(&client, &["SET max_metadata_age = '0s'"]).await;
     assert_eq!(sum(&client).await, "19900");
-    write_parquet(&folder.join("part-0.parquet"), &lineorder_batch(1000, 1100), 50);
+    write_parquet(
+        &folder.join("part-0.parquet"),
+        &lineorder_batch(1000, 1100),
+        50,
+    );
     assert_eq!(sum(&client).await, (19900 - 4950 + 104_950).to_string());
 }
 
@@ -73,15 +81,31 @@ async fn change_under_a_query(change: impl Fn(PathBuf)) {
     let wide = cluster.scratch().join("wide");
     write_files(&wide, 60, 20_000);
     create_table(&client, "wide", &wide).await;
-    run_all(&client, &["SET target_partitions = 1", "SET result_hold_bytes = 0"]).await;
+    run_all(
+        &client,
+        &["SET target_partitions = 1", "SET result_hold_bytes = 0"],
+    )
+    .await;
     let sql = "SELECT id, label, repeat(label, 50) AS long FROM wide";
     let mut running = client.start(sql).await.expect("the query starts");
-    assert!(running.next().await.expect("the first files are there").is_some());
+    assert!(
+        running
+            .next()
+            .await
+            .expect("the first files are there")
+            .is_some()
+    );
     for file in 50..60 {
         change(wide.join(format!("part-{file}.parquet")));
     }
-    let error = running.collect().await.expect_err("the snapshot cannot be read any more");
-    assert!(error.message.contains("part-5") && error.message.contains("changed"), "{error}");
+    let error = running
+        .collect()
+        .await
+        .expect_err("the snapshot cannot be read any more");
+    assert!(
+        error.message.contains("part-5") && error.message.contains("changed"),
+        "{error}"
+    );
 }
 
 async fn growing_table() -> (Cluster, Client, PathBuf) {
@@ -94,9 +118,17 @@ async fn growing_table() -> (Cluster, Client, PathBuf) {
 }
 
 async fn count(client: &Client) -> String {
-    client.run("SELECT count(*) FROM growing").await.expect("the query runs").value()
+    client
+        .run("SELECT count(*) FROM growing")
+        .await
+        .expect("the query runs")
+        .value()
 }
 
 async fn sum(client: &Client) -> String {
-    client.run("SELECT sum(id) FROM growing").await.expect("the query runs").value()
+    client
+        .run("SELECT sum(id) FROM growing")
+        .await
+        .expect("the query runs")
+        .value()
 }

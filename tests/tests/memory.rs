@@ -34,7 +34,10 @@ async fn a_join_larger_than_memory_spills_and_is_right() {
     run_all(&client, &["SET memory_limit = '24MiB'"]).await;
     let sql = "SELECT count(*), sum(a.bucket), max(length(b.wide)) FROM big a JOIN \
          (SELECT id, concat(label, repeat('z', 90)) AS wide FROM big) b ON a.id = b.id";
-    let answer = client.run(sql).await.expect("a join is planned so that it can spill");
+    let answer = client
+        .run(sql)
+        .await
+        .expect("a join is planned so that it can spill");
     assert_eq!(answer.rows(), [["1000000", "4500000", "98"]]);
 }
 
@@ -47,9 +50,18 @@ async fn a_query_that_cannot_spill_fails_alone_and_says_why() {
     let (failed, other) = tokio::join!(client.run(sql), small.run("SELECT sum(id) FROM big"));
     let error = failed.expect_err("100 MB do not fit");
     assert_eq!(error.code, tonic::Code::ResourceExhausted, "{error}");
-    assert!(error.message.contains("memory_limit"), "the setting is named: {error}");
-    assert!(error.message.contains("Aggregate"), "the operator is named: {error}");
-    assert_eq!(other.expect("it has nothing to do with the other").value(), "499999500000");
+    assert!(
+        error.message.contains("memory_limit"),
+        "the setting is named: {error}"
+    );
+    assert!(
+        error.message.contains("Aggregate"),
+        "the operator is named: {error}"
+    );
+    assert_eq!(
+        other.expect("it has nothing to do with the other").value(),
+        "499999500000"
+    );
     assert!(cluster.front().ended().is_none());
     assert!(cluster.executor(0).ended().is_none() && cluster.executor(1).ended().is_none());
 }
@@ -57,13 +69,22 @@ async fn a_query_that_cannot_spill_fails_alone_and_says_why() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_spill_over_its_quota_is_an_error_that_leaves_nothing() {
     let (cluster, client) = small_cluster().await;
-    run_all(&client, &["SET memory_limit = '24MiB'", "SET spill_limit = '1MiB'"]).await;
+    run_all(
+        &client,
+        &["SET memory_limit = '24MiB'", "SET spill_limit = '1MiB'"],
+    )
+    .await;
     let sql = "SELECT max(n) FROM (SELECT row_number() OVER \
          (ORDER BY concat(label, repeat('x', 100)), id) AS n FROM big)";
-    let error = client.run(sql).await.expect_err("it must spill more than that");
+    let error = client
+        .run(sql)
+        .await
+        .expect_err("it must spill more than that");
     assert_eq!(error.code, tonic::Code::ResourceExhausted, "{error}");
     assert!(error.message.contains("spill"), "{error}");
-    let left = client.run("SELECT sum(spilled_bytes) FROM system.executors").await;
+    let left = client
+        .run("SELECT sum(spilled_bytes) FROM system.executors")
+        .await;
     drop(left.expect("the table is there"));
     assert_eq!(spill_files(&cluster.scratch().join("spill")), 0);
 }
@@ -71,7 +92,12 @@ async fn a_spill_over_its_quota_is_an_error_that_leaves_nothing() {
 /// Two executors of [`LIMIT`] each with a table of a million rows.
 async fn small_cluster() -> (Cluster, Client) {
     let flags = ["--memory-limit", LIMIT].map(str::to_owned).to_vec();
-    let cluster = Cluster::start(Options { executors: 2, flags, ..Options::default() }).await;
+    let cluster = Cluster::start(Options {
+        executors: 2,
+        flags,
+        ..Options::default()
+    })
+    .await;
     let client = cluster.client().await;
     let folder = cluster.scratch().join("big");
     write_files(&folder, 4, 250_000);
@@ -81,6 +107,11 @@ async fn small_cluster() -> (Cluster, Client) {
 
 fn spill_files(folder: &Path) -> usize {
     glob::glob(&format!("{}/**/*", folder.display()))
-        .map(|paths| paths.filter_map(Result::ok).filter(|path| path.is_file()).count())
+        .map(|paths| {
+            paths
+                .filter_map(Result::ok)
+                .filter(|path| path.is_file())
+                .count()
+        })
         .unwrap_or(0)
 }

@@ -60,8 +60,12 @@ fn failed(context: &str, error: &waterbuck_tests::ClientError) -> ! {
 
 /// `WATERBUCK_SEED`, else one that differs from run to run; it is printed with a failure.
 fn seed() -> u64 {
-    let named = std::env::var("WATERBUCK_SEED").ok().and_then(|text| text.parse().ok());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs());
+    let named = std::env::var("WATERBUCK_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map(|time| time.as_secs());
     named.unwrap_or_else(|| now.unwrap_or_default())
 }
 
@@ -84,10 +88,18 @@ fn query(dice: &mut Dice) -> String {
     let filter = filter(dice);
     match dice.roll(6) {
         0 => format!("SELECT f.id, f.label, f.amount FROM {from} WHERE {filter}"),
-        1 => format!("SELECT count(*), sum(f.id), max(f.label), count(DISTINCT f.bucket) FROM {from} WHERE {filter}"),
-        2 => format!("SELECT f.bucket, count(*), min(f.id), sum(f.id) FROM {from} WHERE {filter} GROUP BY f.bucket"),
-        3 => format!("SELECT f.label, f.bucket, count(*) FROM {from} WHERE {filter} GROUP BY ROLLUP (f.label, f.bucket)"),
-        4 => format!("SELECT f.id, f.label FROM {from} WHERE {filter} ORDER BY f.amount DESC, f.id, f.label LIMIT 20"),
+        1 => format!(
+            "SELECT count(*), sum(f.id), max(f.label), count(DISTINCT f.bucket) FROM {from} WHERE {filter}"
+        ),
+        2 => format!(
+            "SELECT f.bucket, count(*), min(f.id), sum(f.id) FROM {from} WHERE {filter} GROUP BY f.bucket"
+        ),
+        3 => format!(
+            "SELECT f.label, f.bucket, count(*) FROM {from} WHERE {filter} GROUP BY ROLLUP (f.label, f.bucket)"
+        ),
+        4 => format!(
+            "SELECT f.id, f.label FROM {from} WHERE {filter} ORDER BY f.amount DESC, f.id, f.label LIMIT 20"
+        ),
         _ => format!(
             "SELECT f.id, rank() OVER (PARTITION BY f.bucket ORDER BY f.id), \
              sum(f.id) OVER (PARTITION BY f.label) FROM {from} WHERE {filter}"
@@ -96,7 +108,11 @@ fn query(dice: &mut Dice) -> String {
 }
 
 fn source(dice: &mut Dice) -> String {
-    let on = dice.pick(&["f.id = n.id", "f.bucket = n.bucket AND f.id > n.id", "f.label = n.label"]);
+    let on = dice.pick(&[
+        "f.id = n.id",
+        "f.bucket = n.bucket AND f.id > n.id",
+        "f.label = n.label",
+    ]);
     match dice.roll(7) {
         0 | 1 => "facts f".to_owned(),
         2 => format!("facts f JOIN names n ON {on}"),
@@ -113,7 +129,10 @@ fn filter(dice: &mut Dice) -> String {
         0 => "true".to_owned(),
         1 => format!("f.id > {bound}"),
         2 => format!("f.id % 7 <> {} AND f.amount < {bound}", bound % 7),
-        3 => format!("f.label IN ('label-{}', 'label-7', 'label-77')", bound % 100),
+        3 => format!(
+            "f.label IN ('label-{}', 'label-7', 'label-77')",
+            bound % 100
+        ),
         _ => format!("f.bucket = {} OR f.id < {bound}", bound % 10),
     };
     match dice.roll(4) {

@@ -10,7 +10,10 @@ use crate::tables::run_all;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn definitions_and_rows_survive_kill() {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
-    let options = Options { data_dir: Some(dir.path().to_owned()), ..Options::default() };
+    let options = Options {
+        data_dir: Some(dir.path().to_owned()),
+        ..Options::default()
+    };
     let mut cluster = Cluster::start(options.clone()).await;
     let statements = [
         "CREATE SCHEMA s",
@@ -25,10 +28,22 @@ async fn definitions_and_rows_survive_kill() {
     drop(cluster);
     let cluster = Cluster::start(options).await;
     let client = cluster.client().await;
-    let answer = client.run("SELECT x, y FROM s.t ORDER BY x").await.expect("the table is there");
+    let answer = client
+        .run("SELECT x, y FROM s.t ORDER BY x")
+        .await
+        .expect("the table is there");
     assert_eq!(answer.rows(), [["1", "one"], ["2", "NULL"]]);
-    assert_eq!(client.run("SELECT * FROM s.v").await.expect("the view is there").value(), "2");
-    Client::log_in(cluster.address(), "ann", "pw-of-ann").await.expect("the user is there");
+    assert_eq!(
+        client
+            .run("SELECT * FROM s.v")
+            .await
+            .expect("the view is there")
+            .value(),
+        "2"
+    );
+    Client::log_in(cluster.address(), "ann", "pw-of-ann")
+        .await
+        .expect("the user is there");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,7 +68,9 @@ async fn executors_come_back_to_a_restarted_coordinator() {
 async fn strangers_are_not_let_in() {
     let cluster = Cluster::server().await;
     for (user, password) in [("admin", "wrong"), ("nobody", "test"), ("admin", "")] {
-        let error = Client::log_in(cluster.address(), user, password).await.err();
+        let error = Client::log_in(cluster.address(), user, password)
+            .await
+            .err();
         let error = error.expect("only the right password opens");
         let refused = error.code == Code::Unauthenticated || error.message.contains("password");
         assert!(refused, "{error}");

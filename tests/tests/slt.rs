@@ -81,5 +81,9 @@ async fn run_all(mode: &dyn Mode) {
         }
     }
     let (name, count) = (mode.name(), failures.len());
-    assert!(failures.is_empty(), "{name}: {count} files failed:\n{}", failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{name}: {count} files failed:\n{}",
+        failures.join("\n")
+    );
 }

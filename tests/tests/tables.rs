@@ -8,7 +8,11 @@ use waterbuck_tests::{Client, lineorder_batch, write_parquet};
 pub(crate) async fn run_all(client: &Client, statements: &[&str]) {
     for statement in statements {
         let outcome = client.run(statement).await;
-        assert!(outcome.is_ok(), "{statement}: {}", outcome.expect_err("it failed"));
+        assert!(
+            outcome.is_ok(),
+            "{statement}: {}",
+            outcome.expect_err("it failed")
+        );
     }
 }
 

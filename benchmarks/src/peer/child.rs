@@ -43,7 +43,10 @@ impl Peer {
             .unwrap_or_else(|| OsString::from("python3"));
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let mut command = Command::new(&python);
-        command.args(["-c", DUCKDB_SCRIPT]).arg(data_dir).arg(threads.to_string());
+        command
+            .args(["-c", DUCKDB_SCRIPT])
+            .arg(data_dir)
+            .arg(threads.to_string());
         let mut peer = Self::start("duckdb", command)?;
         match peer.run("SELECT 1", true).await {
             Ok(_) => Ok(peer),
@@ -65,7 +68,10 @@ impl Peer {
 
     /// Runs a query: its time in seconds and, where it was wanted, its answer.
     pub(crate) async fn run(&mut self, sql: &str, answer: bool) -> Result<(f64, Answer)> {
-        let request = Request { sql: sql.to_owned(), answer };
+        let request = Request {
+            sql: sql.to_owned(),
+            answer,
+        };
         let mut line = serde_json::to_string(&request)
             .map_err(|error| Error::internal("a request has no text").with_source(error))?;
         line.push('\n');
@@ -73,13 +79,15 @@ impl Peer {
         let lost = |error: std::io::Error| {
             Error::unavailable(format!("peer \"{name}\" is gone")).with_source(error)
         };
-        self.requests.write_all(line.as_bytes()).await.map_err(lost)?;
+        self.requests
+            .write_all(line.as_bytes())
+            .await
+            .map_err(lost)?;
         self.requests.flush().await.map_err(lost)?;
         line.clear();
         let read = timeout(REPLY_TIMEOUT, self.replies.read_line(&mut line)).await;
-        let read = read.map_err(|_elapsed| {
-            Error::unavailable(format!("peer \"{name}\" does not answer"))
-        })?;
+        let read = read
+            .map_err(|_elapsed| Error::unavailable(format!("peer \"{name}\" does not answer")))?;
         if read.map_err(lost)? == 0 {
             return Err(Error::unavailable(format!("peer \"{name}\" has ended")));
         }
@@ -101,13 +109,21 @@ impl Peer {
     }
 
     fn start(name: &'static str, mut command: Command) -> Result<Self> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
         let missing = || Error::internal(format!("peer \"{name}\" has no pipes"));
         let mut child = command.spawn().map_err(|error| {
             Error::unavailable(format!("peer \"{name}\" cannot be started")).with_source(error)
         })?;
         let requests = child.stdin.take().ok_or_else(missing)?;
         let replies = BufReader::new(child.stdout.take().ok_or_else(missing)?);
-        Ok(Self { name, child, requests, replies })
+        Ok(Self {
+            name,
+            child,
+            requests,
+            replies,
+        })
     }
 }

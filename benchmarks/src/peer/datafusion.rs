@@ -26,9 +26,12 @@ pub async fn run_peer(
         let path = data_dir.join(&table);
         let path = path.to_string_lossy();
         let options = ParquetReadOptions::default();
-        context.register_parquet(&table, path, options).await.map_err(|error| {
-            Error::data(format!("table \"{table}\" cannot be opened")).with_source(error)
-        })?;
+        context
+            .register_parquet(&table, path, options)
+            .await
+            .map_err(|error| {
+                Error::data(format!("table \"{table}\" cannot be opened")).with_source(error)
+            })?;
     }
     let lost = |error: std::io::Error| {
         Error::unavailable("the benchmark that asked is gone").with_source(error)
@@ -43,11 +46,16 @@ pub async fn run_peer(
             .map_err(|error| Error::invalid("a request cannot be read").with_source(error))?;
         let reply = match answer(&context, &request).await {
             Ok(reply) => reply,
-            Err(error) => Reply { error: Some(error.to_string()), ..Reply::default() },
+            Err(error) => Reply {
+                error: Some(error.to_string()),
+                ..Reply::default()
+            },
         };
         let text = serde_json::to_string(&reply)
             .map_err(|error| Error::internal("a reply has no text").with_source(error))?;
-        writeln!(output, "{text}").and_then(|()| output.flush()).map_err(lost)?;
+        writeln!(output, "{text}")
+            .and_then(|()| output.flush())
+            .map_err(lost)?;
     }
 }
 
@@ -57,14 +65,24 @@ async fn answer(context: &SessionContext, request: &Request) -> Result<Reply> {
     let query = context.sql(&request.sql).await.map_err(failed)?;
     let batches = query.collect().await.map_err(failed)?;
     let seconds = Some(start.elapsed().as_secs_f64());
-    let answer = if request.answer { Some(Answer::of(&batches)?) } else { None };
-    Ok(Reply { error: None, seconds, answer })
+    let answer = if request.answer {
+        Some(Answer::of(&batches)?)
+    } else {
+        None
+    };
+    Ok(Reply {
+        error: None,
+        seconds,
+        answer,
+    })
 }
 
 fn tables(data_dir: &Path) -> Result<Vec<String>> {
     let entries = std::fs::read_dir(data_dir).map_err(|error| failed("read", data_dir, error))?;
     let directories = entries.flatten().filter(|entry| entry.path().is_dir());
-    Ok(directories.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+    Ok(directories
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect())
 }
 
 #[cfg(test)]
@@ -78,12 +96,17 @@ mod tests {
         let data = ensure(&dir.path().join("d"), 0.001, Layout::Plain).unwrap();
         let mut requests = String::new();
         for query in QUERIES {
-            let request = Request { sql: query.sql(0.001), answer: true };
+            let request = Request {
+                sql: query.sql(0.001),
+                answer: true,
+            };
             requests.push_str(&serde_json::to_string(&request).unwrap());
             requests.push('\n');
         }
         let mut replies = vec![];
-        run_peer(&data.root, &mut requests.as_bytes(), &mut replies).await.unwrap();
+        run_peer(&data.root, &mut requests.as_bytes(), &mut replies)
+            .await
+            .unwrap();
         let replies = String::from_utf8(replies).unwrap();
         assert_eq!(replies.lines().count(), 22);
         for (line, query) in replies.lines().zip(QUERIES) {

@@ -32,28 +32,38 @@ pub(super) struct BareServer {
 impl BareServer {
     /// Serves these batches on a free port.
     pub(super) async fn start(batches: Vec<RecordBatch>) -> Result<Self> {
-        let unopened = |error: std::io::Error| {
-            Error::unavailable("no port can be opened").with_source(error)
-        };
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(unopened)?;
+        let unopened =
+            |error: std::io::Error| Error::unavailable("no port can be opened").with_source(error);
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .map_err(unopened)?;
         let address = listener.local_addr().map_err(unopened)?;
         let service = FlightServiceServer::new(Batches(batches));
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let serving = SpawnedTask::spawn(async move {
-            let served = Server::builder().add_service(service).serve_with_incoming(incoming).await;
+            let served = Server::builder()
+                .add_service(service)
+                .serve_with_incoming(incoming)
+                .await;
             if let Err(error) = served {
                 tracing::warn!(%error, "the bare server ended");
             }
         });
         let client = dial(&address.to_string()).await?;
-        Ok(Self { client, _serving: serving })
+        Ok(Self {
+            client,
+            _serving: serving,
+        })
     }
 
     /// Seconds to fetch everything, which must be `rows` rows.
     pub(super) async fn time(&self, rows: u64) -> Result<f64> {
         let start = Instant::now();
         let mut client = self.client.clone();
-        let data = client.do_get(Ticket::new("all")).await.map_err(|s| refused(s.into()))?;
+        let data = client
+            .do_get(Ticket::new("all"))
+            .await
+            .map_err(|s| refused(s.into()))?;
         let data = data.into_inner().map_err(FlightError::from);
         let mut stream = FlightRecordBatchStream::new_from_flight_data(data);
         let mut received = 0;
@@ -61,7 +71,9 @@ impl BareServer {
             received += batch.num_rows() as u64;
         }
         if received != rows {
-            return Err(Error::internal(format!("the bare server sent {received} rows of {rows}")));
+            return Err(Error::internal(format!(
+                "the bare server sent {received} rows of {rows}"
+            )));
         }
         Ok(start.elapsed().as_secs_f64())
     }
@@ -88,7 +100,9 @@ impl FlightService for Batches {
     async fn do_get(&self, _ticket: Request<Ticket>) -> Answer<Self::DoGetStream> {
         // A copied batch shares its buffers.
         let batches = stream::iter(self.0.clone()).map(Ok);
-        let data = FlightDataEncoderBuilder::new().build(batches).map_err(Status::from);
+        let data = FlightDataEncoderBuilder::new()
+            .build(batches)
+            .map_err(Status::from);
         Ok(Response::new(data.boxed()))
     }
 

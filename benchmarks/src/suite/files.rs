@@ -32,13 +32,19 @@ pub struct FilesOptions {
 /// When something cannot be started, or the table's rows are not all found.
 pub async fn run_files(options: &FilesOptions, sinks: &mut Sinks<'_>) -> Result<()> {
     let files = options.files;
-    let marker =
-        Marker { files, rows_per_file: ROWS, files_per_directory: FILES_PER_DIRECTORY };
+    let marker = Marker {
+        files,
+        rows_per_file: ROWS,
+        files_per_directory: FILES_PER_DIRECTORY,
+    };
     let dir = options.common.data_dir.join(format!("files-{files}"));
     let root = with_marker(&dir, &marker, |aside| write_files(aside, files))?;
     let root = root.to_string_lossy().replace('\'', "''");
     let state = options.common.state_dir()?;
-    sinks.note(format_args!("{files} files on {}", options.common.describe()));
+    sinks.note(format_args!(
+        "{files} files on {}",
+        options.common.describe()
+    ));
 
     let cluster = options.common.start(&state).await?;
     let mut client = cluster.client().await?;
@@ -96,10 +102,17 @@ async fn count(client: &mut Client, files: u32) -> Result<f64> {
     let seconds = start.elapsed().as_secs_f64();
     let buckets = files.div_ceil(FILES_PER_DIRECTORY) as usize;
     if rows != buckets {
-        return Err(Error::data(format!("{rows} of {buckets} directories were found")));
+        return Err(Error::data(format!(
+            "{rows} of {buckets} directories were found"
+        )));
     }
-    let total = client.query("SELECT CAST(count(*) AS VARCHAR) AS n FROM many").await?;
-    let (found, wanted) = (total.texts("n").concat(), u64::from(files) * u64::from(ROWS));
+    let total = client
+        .query("SELECT CAST(count(*) AS VARCHAR) AS n FROM many")
+        .await?;
+    let (found, wanted) = (
+        total.texts("n").concat(),
+        u64::from(files) * u64::from(ROWS),
+    );
     if found != wanted.to_string() {
         return Err(Error::data(format!("{found} of {wanted} rows were found")));
     }
@@ -123,7 +136,11 @@ fn write_report(sinks: &mut Sinks<'_>, options: &FilesOptions, measured: &Measur
         });
         return write_json(sinks.report, &report);
     }
-    let spread = format!("{}–{}", millis(measured.cached.min()), millis(measured.cached.max()));
+    let spread = format!(
+        "{}–{}",
+        millis(measured.cached.min()),
+        millis(measured.cached.max())
+    );
     let row = |name: &str, seconds: Option<f64>, spread: &str| {
         vec![name.to_owned(), millis(seconds), spread.to_owned()]
     };
@@ -133,12 +150,18 @@ fn write_report(sinks: &mut Sinks<'_>, options: &FilesOptions, measured: &Measur
         row("plan, cached", measured.cached.median(), &spread),
         row("run", Some(measured.run_seconds), ""),
     ];
-    write_columns(sinks.report, &["step", "ms", "min–max"].map(str::to_owned), &rows)?;
+    write_columns(
+        sinks.report,
+        &["step", "ms", "min–max"].map(str::to_owned),
+        &rows,
+    )?;
     let planning = mebibytes(measured.planning_memory_bytes);
     let peak = mebibytes(measured.peak_memory_bytes);
     write_line(
         sinks.report,
-        format_args!("peak memory: {planning} of the front process planning, {peak} of all in the end"),
+        format_args!(
+            "peak memory: {planning} of the front process planning, {peak} of all in the end"
+        ),
     )
 }
 

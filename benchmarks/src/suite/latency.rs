@@ -22,7 +22,10 @@ const EMPTY_FILES: usize = 6;
 const QUERIES: [(&str, &str); 3] = [
     ("SELECT 1", "SELECT 1"),
     ("count(*) of a small table", "SELECT count(*) FROM small"),
-    ("two stages over an empty table", "SELECT k, count(*) FROM nothing GROUP BY k"),
+    (
+        "two stages over an empty table",
+        "SELECT k, count(*) FROM nothing GROUP BY k",
+    ),
 ];
 
 /// The options of the suite.
@@ -64,9 +67,14 @@ struct Measured {
 /// among executors and nothing to do.
 async fn prepare(client: &mut Client, dir: &Path) -> Result<()> {
     client
-        .run("CREATE TABLE small AS SELECT i AS k, i * 2 AS v FROM generate_series(1, 1000) AS t(i)")
+        .run(
+            "CREATE TABLE small AS SELECT i AS k, i * 2 AS v FROM generate_series(1, 1000) AS t(i)",
+        )
         .await?;
-    let fields = vec![Field::new("k", DataType::Int64, true), Field::new("v", DataType::Int64, true)];
+    let fields = vec![
+        Field::new("k", DataType::Int64, true),
+        Field::new("v", DataType::Int64, true),
+    ];
     let schema = SchemaRef::new(Schema::new(fields));
     let nothing = dir.join("nothing");
     for number in 0..EMPTY_FILES {
@@ -103,7 +111,11 @@ async fn measure(
         client.query(sql).await?;
         samples.add(start.elapsed().as_secs_f64());
     }
-    Ok(Measured { name, samples, plan })
+    Ok(Measured {
+        name,
+        samples,
+        plan,
+    })
 }
 
 async fn plan_of(client: &mut Client, query_id: &str) -> Result<String> {
@@ -111,7 +123,12 @@ async fn plan_of(client: &mut Client, query_id: &str) -> Result<String> {
         "SELECT concat(stages, ' / ', tasks) AS plan FROM system.queries \
          WHERE query_id = '{query_id}'"
     );
-    Ok(client.query(&sql).await?.texts("plan").pop().unwrap_or_default())
+    Ok(client
+        .query(&sql)
+        .await?
+        .texts("plan")
+        .pop()
+        .unwrap_or_default())
 }
 
 fn write_report(
@@ -131,19 +148,35 @@ fn write_report(
         });
         return write_json(sinks.report, &report);
     }
-    let header = ["query", "stages / tasks", "p50 ms", "p99 ms", "min ms", "max ms"];
+    let header = [
+        "query",
+        "stages / tasks",
+        "p50 ms",
+        "p99 ms",
+        "min ms",
+        "max ms",
+    ];
     let header = header.map(str::to_owned);
     let rows: Vec<Vec<String>> = measured.iter().map(row).collect();
     write_columns(sinks.report, &header, &rows)?;
     write_line(
         sinks.report,
-        format_args!("{} runs each, peak memory {}", options.repeat, mebibytes(peak_memory_bytes)),
+        format_args!(
+            "{} runs each, peak memory {}",
+            options.repeat,
+            mebibytes(peak_memory_bytes)
+        ),
     )
 }
 
 fn row(measured: &Measured) -> Vec<String> {
     let samples = &measured.samples;
-    let times = [samples.median(), samples.percentile(99), samples.min(), samples.max()];
+    let times = [
+        samples.median(),
+        samples.percentile(99),
+        samples.min(),
+        samples.max(),
+    ];
     let mut row = vec![measured.name.to_owned(), measured.plan.clone()];
     row.extend(times.map(millis));
     row

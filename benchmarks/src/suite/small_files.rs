@@ -47,7 +47,10 @@ pub(super) fn write_files(root: &Path, files: u32) -> Result<()> {
     let results: Vec<Result<()>> = thread::scope(|scope| {
         let started: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         let broken = |_panic| Err(Error::internal("the data generator broke"));
-        started.into_iter().map(|worker| worker.join().unwrap_or_else(broken)).collect()
+        started
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(broken))
+            .collect()
     });
     results.into_iter().collect()
 }

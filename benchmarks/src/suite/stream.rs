@@ -42,12 +42,22 @@ pub struct StreamOptions {
 /// # Errors
 /// When something cannot be started, or rows are lost.
 pub async fn run_stream(options: &StreamOptions, sinks: &mut Sinks<'_>) -> Result<()> {
-    let marker = Marker { rows: options.rows, files: FILES };
-    let dir = options.common.data_dir.join(format!("stream-{}", options.rows));
+    let marker = Marker {
+        rows: options.rows,
+        files: FILES,
+    };
+    let dir = options
+        .common
+        .data_dir
+        .join(format!("stream-{}", options.rows));
     let root = with_marker(&dir, &marker, |aside| write_files(aside, options.rows))?;
     let state = options.common.state_dir()?;
     let cluster = options.common.start(&state).await?;
-    sinks.note(format_args!("{} rows from {}", options.rows, options.common.describe()));
+    sinks.note(format_args!(
+        "{} rows from {}",
+        options.rows,
+        options.common.describe()
+    ));
     let mut client = cluster.client().await?;
     let location = root.to_string_lossy().replace('\'', "''");
     let create = format!("CREATE EXTERNAL TABLE numbers STORED AS PARQUET LOCATION '{location}/'");
@@ -58,7 +68,10 @@ pub async fn run_stream(options: &StreamOptions, sinks: &mut Sinks<'_>) -> Resul
     runs.memory_before_bytes = cluster.front_memory_bytes();
     // One untimed round warms both up.
     for round in 0..=options.repeat {
-        let (ours, theirs) = (ours(&mut client, options.rows).await?, bare.time(options.rows).await?);
+        let (ours, theirs) = (
+            ours(&mut client, options.rows).await?,
+            bare.time(options.rows).await?,
+        );
         if round > 0 {
             runs.ours.add(ours);
             runs.bare.add(theirs);
@@ -103,9 +116,13 @@ fn write_files(root: &Path, rows: u64) -> Result<()> {
         let path = root.join(format!("part-{number}.parquet"));
         let mut writer = create_parquet(&path, &schema()?)?;
         for batch in batches(start, end)? {
-            writer.write(&batch).map_err(|error| failed("written", &path, error))?;
+            writer
+                .write(&batch)
+                .map_err(|error| failed("written", &path, error))?;
         }
-        writer.close().map_err(|error| failed("written", &path, error))?;
+        writer
+            .close()
+            .map_err(|error| failed("written", &path, error))?;
     }
     Ok(())
 }
@@ -116,7 +133,9 @@ fn schema() -> Result<SchemaRef> {
 
 fn batches(start: u64, end: u64) -> Result<Vec<RecordBatch>> {
     let starts = (start..end).step_by(BATCH_ROWS as usize);
-    starts.map(|from| batch(from, end.min(from + BATCH_ROWS))).collect()
+    starts
+        .map(|from| batch(from, end.min(from + BATCH_ROWS)))
+        .collect()
 }
 
 fn batch(start: u64, end: u64) -> Result<RecordBatch> {
@@ -125,7 +144,12 @@ fn batch(start: u64, end: u64) -> Result<RecordBatch> {
         Arc::new(Int64Array::from_iter_values(values))
     };
     // Odd multipliers spread the bits, so that compression does not decide the result.
-    let factors = [1, 0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9];
+    let factors = [
+        1,
+        0x9E37_79B9_7F4A_7C15,
+        0xC2B2_AE3D_27D4_EB4F,
+        0x1656_67B1_9E37_79F9,
+    ];
     RecordBatch::try_from_iter(COLUMNS.into_iter().zip(factors.map(column)))
         .map_err(|error| Error::internal("numbers make no batch").with_source(error))
 }
@@ -136,7 +160,11 @@ fn write_report(
     runs: &Runs,
     cluster: &Cluster,
 ) -> Result<()> {
-    let rate = |samples: &Samples| samples.median().map(|seconds| options.rows as f64 / seconds);
+    let rate = |samples: &Samples| {
+        samples
+            .median()
+            .map(|seconds| options.rows as f64 / seconds)
+    };
     let (ours, bare) = (rate(&runs.ours), rate(&runs.bare));
     let share = ours.zip(bare).map(|(ours, bare)| ours / bare);
     let peak = cluster.front_peak_memory_bytes();
@@ -157,21 +185,35 @@ fn write_report(
     }
     let line = |name: &str, samples: &Samples| {
         let millions = |seconds: Option<f64>| {
-            seconds.map_or_else(String::new, |s| format!("{:.1}", options.rows as f64 / s / 1e6))
+            seconds.map_or_else(String::new, |s| {
+                format!("{:.1}", options.rows as f64 / s / 1e6)
+            })
         };
         let times = [samples.median(), samples.max(), samples.min()];
         [vec![name.to_owned()], times.map(millions).to_vec()].concat()
     };
     let header = ["server", "million rows/s", "slowest", "fastest"].map(str::to_owned);
-    let rows = [line("waterbuck", &runs.ours), line("bare Arrow Flight", &runs.bare)];
+    let rows = [
+        line("waterbuck", &runs.ours),
+        line("bare Arrow Flight", &runs.bare),
+    ];
     write_columns(sinks.report, &header, &rows)?;
-    write_line(sinks.report, format_args!("ratio of the rates: {}", ratio(share)))?;
-    let after: Vec<String> = runs.memory_after_bytes.iter().map(|b| mebibytes(*b)).collect();
+    write_line(
+        sinks.report,
+        format_args!("ratio of the rates: {}", ratio(share)),
+    )?;
+    let after: Vec<String> = runs
+        .memory_after_bytes
+        .iter()
+        .map(|b| mebibytes(*b))
+        .collect();
     let (before, peak) = (mebibytes(runs.memory_before_bytes), mebibytes(peak));
     let after = after.join(", ");
     write_line(
         sinks.report,
-        format_args!("memory of the front process: {before} before, {after} after each run, {peak} at most"),
+        format_args!(
+            "memory of the front process: {before} before, {after} after each run, {peak} at most"
+        ),
     )
 }
 

@@ -53,22 +53,34 @@ pub async fn run_tpch(options: &TpchOptions, sinks: &mut Sinks<'_>) -> Result<()
     let data = make_data(options).await?;
     let dir = options.common.state_dir()?;
     let cluster = options.common.start(&dir).await?;
-    sinks.note(format_args!("TPC-H at scale {} on {}", data.scale, options.common.describe()));
+    sinks.note(format_args!(
+        "TPC-H at scale {} on {}",
+        data.scale,
+        options.common.describe()
+    ));
     let mut client = cluster.client().await?;
     for table in Table::ALL {
         client.run(&data.create_sql(table)).await?;
     }
     let peers = start_peers(options, &data, sinks).await?;
     let timed = peers.len();
-    let mut engines = Engines { client, peers, timed };
-    if engines.peers.is_empty() {
-        engines.peers.push(Peer::datafusion(&options.common.program, &data.root)?);
-    }
-    let chosen = |query: &Query| {
-        options.queries.is_empty() || options.queries.contains(&query.number)
+    let mut engines = Engines {
+        client,
+        peers,
+        timed,
     };
-    let mut measured: Vec<Measured> =
-        QUERIES.into_iter().filter(chosen).map(Measured::new).collect();
+    if engines.peers.is_empty() {
+        engines
+            .peers
+            .push(Peer::datafusion(&options.common.program, &data.root)?);
+    }
+    let chosen =
+        |query: &Query| options.queries.is_empty() || options.queries.contains(&query.number);
+    let mut measured: Vec<Measured> = QUERIES
+        .into_iter()
+        .filter(chosen)
+        .map(Measured::new)
+        .collect();
     for query in &mut measured {
         engines.check(query, data.scale).await;
         note_problems(query, sinks);
@@ -81,18 +93,34 @@ pub async fn run_tpch(options: &TpchOptions, sinks: &mut Sinks<'_>) -> Result<()
     }
     let mut peak_memory_bytes = vec![(OURS, cluster.peak_memory_bytes())];
     let peers = &engines.peers[..engines.timed];
-    peak_memory_bytes.extend(peers.iter().map(|peer| (peer.name(), peer.peak_memory_bytes())));
+    peak_memory_bytes.extend(
+        peers
+            .iter()
+            .map(|peer| (peer.name(), peer.peak_memory_bytes())),
+    );
     let peers = peers.iter().map(Peer::name).collect();
     let executors = options.common.executors.unwrap_or(0);
     let scale = data.scale;
-    let report = Report { scale, executors, peers, queries: measured, peak_memory_bytes };
+    let report = Report {
+        scale,
+        executors,
+        peers,
+        queries: measured,
+        peak_memory_bytes,
+    };
     write_report(sinks.report, &report, options.common.format)?;
     cluster.stop().await?;
     report.verdict()
 }
 
 async fn make_data(options: &TpchOptions) -> Result<DataSet> {
-    let (scale, dir) = (options.scale, options.common.data_dir.join(format!("tpch-{}", options.scale)));
+    let (scale, dir) = (
+        options.scale,
+        options
+            .common
+            .data_dir
+            .join(format!("tpch-{}", options.scale)),
+    );
     tokio::task::spawn_blocking(move || ensure(&dir, scale, Layout::Plain))
         .await
         .map_err(|error| Error::internal("the data generator broke").with_source(error))?
@@ -140,7 +168,9 @@ impl Engines {
             Ok(rows) => Answer::of(&rows.batches),
             Err(error) => Err(error),
         };
-        let ours = ours.map_err(|error| measured.problems.push(format!("{OURS}: {error}"))).ok();
+        let ours = ours
+            .map_err(|error| measured.problems.push(format!("{OURS}: {error}")))
+            .ok();
         for peer in &mut self.peers {
             let theirs = match peer.run(&sql, true).await {
                 Ok((_, answer)) => answer,
@@ -153,7 +183,9 @@ impl Engines {
                 && let Some(difference) = ours.difference(&theirs, measured.query.ordered)
             {
                 let name = peer.name();
-                measured.problems.push(format!("{OURS} differs from {name}: {difference}"));
+                measured
+                    .problems
+                    .push(format!("{OURS} differs from {name}: {difference}"));
             }
         }
     }
@@ -167,7 +199,10 @@ impl Engines {
                 0 => (OURS, self.time_ours(&sql).await),
                 other => {
                     let peer = &mut self.peers[other - 1];
-                    (peer.name(), peer.run(&sql, false).await.map(|(seconds, _)| seconds))
+                    (
+                        peer.name(),
+                        peer.run(&sql, false).await.map(|(seconds, _)| seconds),
+                    )
                 }
             };
             match seconds {

@@ -37,7 +37,11 @@ pub(super) struct Report {
 
 impl Measured {
     pub(super) fn new(query: Query) -> Self {
-        Self { query, samples: BTreeMap::new(), problems: vec![] }
+        Self {
+            query,
+            samples: BTreeMap::new(),
+            problems: vec![],
+        }
     }
 
     fn median(&self, engine: &str) -> Option<f64> {
@@ -53,24 +57,35 @@ impl Measured {
 impl Report {
     /// The error of a run in which an answer was wrong or missing.
     pub(super) fn verdict(&self) -> Result<()> {
-        let wrong = self.queries.iter().filter(|query| !query.problems.is_empty());
+        let wrong = self
+            .queries
+            .iter()
+            .filter(|query| !query.problems.is_empty());
         let names: Vec<String> = wrong.map(|query| query.query.name()).collect();
         if names.is_empty() {
             return Ok(());
         }
-        Err(Error::data(format!("answers are wrong or missing: {}", names.join(", "))))
+        Err(Error::data(format!(
+            "answers are wrong or missing: {}",
+            names.join(", ")
+        )))
     }
 
     fn geomean_ratio(&self, peer: &str) -> Option<f64> {
-        let ratios: Vec<f64> = self.queries.iter().filter_map(|query| query.ratio(peer)).collect();
+        let ratios: Vec<f64> = self
+            .queries
+            .iter()
+            .filter_map(|query| query.ratio(peer))
+            .collect();
         geometric_mean(&ratios)
     }
 
     /// The ratio of the sums, over the queries that both engines ran.
     fn total_ratio(&self, peer: &str) -> Option<f64> {
-        let both = self.queries.iter().filter_map(|query| {
-            Some((query.median(OURS)?, query.median(peer)?))
-        });
+        let both = self
+            .queries
+            .iter()
+            .filter_map(|query| Some((query.median(OURS)?, query.median(peer)?)));
         let (ours, theirs) = both.fold((0.0, 0.0), |sum, both| (sum.0 + both.0, sum.1 + both.1));
         (theirs > 0.0).then(|| ours / theirs)
     }
@@ -91,10 +106,16 @@ pub(super) fn write_report(
 fn as_json(report: &Report) -> Value {
     let queries: Vec<Value> = report.queries.iter().map(query_json).collect();
     let by_peer = |value: &dyn Fn(&str) -> Option<f64>| -> Map<String, Value> {
-        report.peers.iter().map(|peer| ((*peer).to_owned(), json!(value(peer)))).collect()
+        report
+            .peers
+            .iter()
+            .map(|peer| ((*peer).to_owned(), json!(value(peer))))
+            .collect()
     };
     let memory = report.peak_memory_bytes.iter();
-    let memory: Map<_, _> = memory.map(|(name, bytes)| ((*name).to_owned(), json!(bytes))).collect();
+    let memory: Map<_, _> = memory
+        .map(|(name, bytes)| ((*name).to_owned(), json!(bytes)))
+        .collect();
     json!({
         "suite": "tpch",
         "scale": report.scale,
@@ -108,48 +129,83 @@ fn as_json(report: &Report) -> Value {
 
 fn query_json(query: &Measured) -> Value {
     let medians = query.samples.iter();
-    let seconds: Map<_, _> =
-        medians.map(|(engine, samples)| ((*engine).to_owned(), json!(samples.median()))).collect();
+    let seconds: Map<_, _> = medians
+        .map(|(engine, samples)| ((*engine).to_owned(), json!(samples.median())))
+        .collect();
     let correct = query.problems.is_empty();
     json!({"name": query.query.name(), "seconds": seconds, "correct": correct})
 }
 
 fn write_table(out: &mut dyn Write, report: &Report) -> Result<()> {
-    let mut header = vec!["query".to_owned(), format!("{OURS} ms"), "min–max".to_owned()];
+    let mut header = vec![
+        "query".to_owned(),
+        format!("{OURS} ms"),
+        "min–max".to_owned(),
+    ];
     for peer in &report.peers {
-        header.extend([format!("{peer} ms"), "min–max".to_owned(), "ratio".to_owned()]);
+        header.extend([
+            format!("{peer} ms"),
+            "min–max".to_owned(),
+            "ratio".to_owned(),
+        ]);
     }
     header.push("answer".to_owned());
-    let mut rows: Vec<Vec<String>> =
-        report.queries.iter().map(|query| query_row(query, &report.peers)).collect();
+    let mut rows: Vec<Vec<String>> = report
+        .queries
+        .iter()
+        .map(|query| query_row(query, &report.peers))
+        .collect();
     rows.push(total_row(report));
     rows.push(geomean_row(report));
     write_columns(out, &header, &rows)?;
     write_line(out, "")?;
     for (engine, bytes) in &report.peak_memory_bytes {
-        write_line(out, format_args!("peak memory of {engine}: {}", mebibytes(*bytes)))?;
+        write_line(
+            out,
+            format_args!("peak memory of {engine}: {}", mebibytes(*bytes)),
+        )?;
     }
-    write_line(out, "times are medians; a ratio is our time over the other engine's")
+    write_line(
+        out,
+        "times are medians; a ratio is our time over the other engine's",
+    )
 }
 
 fn query_row(query: &Measured, peers: &[&'static str]) -> Vec<String> {
     let spread = |engine: &str| {
-        let samples = query.samples.get(engine).filter(|samples| !samples.is_empty());
+        let samples = query
+            .samples
+            .get(engine)
+            .filter(|samples| !samples.is_empty());
         samples.map_or_else(String::new, |samples| {
             format!("{}–{}", millis(samples.min()), millis(samples.max()))
         })
     };
     let mut row = vec![query.query.name(), millis(query.median(OURS)), spread(OURS)];
     for peer in peers {
-        row.extend([millis(query.median(peer)), spread(peer), ratio(query.ratio(peer))]);
+        row.extend([
+            millis(query.median(peer)),
+            spread(peer),
+            ratio(query.ratio(peer)),
+        ]);
     }
-    row.push(if query.problems.is_empty() { "correct" } else { "WRONG" }.to_owned());
+    row.push(
+        if query.problems.is_empty() {
+            "correct"
+        } else {
+            "WRONG"
+        }
+        .to_owned(),
+    );
     row
 }
 
 fn total_row(report: &Report) -> Vec<String> {
     let total = |engine: &str| {
-        let medians = report.queries.iter().filter_map(|query| query.median(engine));
+        let medians = report
+            .queries
+            .iter()
+            .filter_map(|query| query.median(engine));
         millis(Some(medians.sum()))
     };
     let mut row = vec!["total".to_owned(), total(OURS), String::new()];
@@ -162,7 +218,11 @@ fn total_row(report: &Report) -> Vec<String> {
 fn geomean_row(report: &Report) -> Vec<String> {
     let mut row = vec!["geometric mean".to_owned(), String::new(), String::new()];
     for peer in &report.peers {
-        row.extend([String::new(), String::new(), ratio(report.geomean_ratio(peer))]);
+        row.extend([
+            String::new(),
+            String::new(),
+            ratio(report.geomean_ratio(peer)),
+        ]);
     }
     row
 }
@@ -176,7 +236,11 @@ mod tests {
         let measured = |number: usize, ours: f64, theirs: f64| {
             let mut measured = Measured::new(QUERIES[number - 1]);
             measured.samples.entry(OURS).or_default().add(ours);
-            measured.samples.entry("datafusion").or_default().add(theirs);
+            measured
+                .samples
+                .entry("datafusion")
+                .or_default()
+                .add(theirs);
             measured
         };
         Report {

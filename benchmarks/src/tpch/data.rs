@@ -9,7 +9,7 @@ use std::thread;
 
 use arrow::array::{Array, BooleanArray, Int32Array, RecordBatch};
 use arrow::compute::{DatePart, date_part, filter_record_batch};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -65,9 +65,17 @@ struct Marker {
 /// # Errors
 /// When the directory cannot be written.
 pub fn ensure(dir: &Path, scale: f64, layout: Layout) -> Result<DataSet> {
-    let marker = Marker { format: FORMAT, scale, layout: layout.name().to_owned() };
+    let marker = Marker {
+        format: FORMAT,
+        scale,
+        layout: layout.name().to_owned(),
+    };
     let root = with_marker(dir, &marker, |aside| generate(aside, scale, layout))?;
-    Ok(DataSet { root, scale, layout })
+    Ok(DataSet {
+        root,
+        scale,
+        layout,
+    })
 }
 
 /// One unit of parallel work.
@@ -85,7 +93,13 @@ fn generate(root: &Path, scale: f64, layout: Layout) -> Result<()> {
         .into_iter()
         .flat_map(|table| {
             let of = table.parts(scale);
-            (1..=of).map(move |number| Part { table, scale, layout, number, of })
+            (1..=of).map(move |number| Part {
+                table,
+                scale,
+                layout,
+                number,
+                of,
+            })
         })
         .collect();
     let rows = Table::ALL.into_iter().map(|table| table.rows(scale)).sum();
@@ -107,7 +121,10 @@ fn generate(root: &Path, scale: f64, layout: Layout) -> Result<()> {
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     let results: Vec<_> = thread::scope(|scope| {
         let started: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        started.into_iter().map(thread::ScopedJoinHandle::join).collect()
+        started
+            .into_iter()
+            .map(thread::ScopedJoinHandle::join)
+            .collect()
     });
     progress.finish_and_clear();
     results.into_iter().try_for_each(|result| {
@@ -128,7 +145,12 @@ fn progress_bar(rows: u64, scale: f64) -> ProgressBar {
 fn write_part(root: &Path, part: Part, progress: &ProgressBar) -> Result<()> {
     let batches = rows(part.table, part.scale, part.number, part.of);
     let schema = SchemaRef::clone(batches.schema());
-    let mut writers = Writers { root, part, schema, open: BTreeMap::new() };
+    let mut writers = Writers {
+        root,
+        part,
+        schema,
+        open: BTreeMap::new(),
+    };
     for batch in batches {
         writers.write(&batch)?;
         progress.inc(batch.num_rows() as u64);
@@ -149,7 +171,8 @@ impl Writers<'_> {
         let Some((date, _)) = self.part.layout.partitioning(self.part.table) else {
             return self.write_to(None, batch);
         };
-        let broken = |error| Error::internal("the generator's dates have no year").with_source(error);
+        let broken =
+            |error| Error::internal("the generator's dates have no year").with_source(error);
         let dates = batch
             .column_by_name(date)
             .ok_or_else(|| Error::internal(format!("the generator gives no column \"{date}\"")))?;
@@ -174,11 +197,17 @@ impl Writers<'_> {
         let Some((path, writer)) = self.open.get_mut(&year) else {
             return Err(Error::internal("the file that was opened is gone"));
         };
-        writer.write(batch).map_err(|error| failed("written", path, error))
+        writer
+            .write(batch)
+            .map_err(|error| failed("written", path, error))
     }
 
     fn create(&self, year: Option<i32>) -> Result<(PathBuf, ArrowWriter<File>)> {
-        let column = self.part.layout.partitioning(self.part.table).map(|(_, column)| column);
+        let column = self
+            .part
+            .layout
+            .partitioning(self.part.table)
+            .map(|(_, column)| column);
         let directory = column.zip(year);
         let path = file(self.root, self.part.table, directory, self.part.number);
         let opened = create_parquet(&path, &self.schema)?;
@@ -188,16 +217,22 @@ impl Writers<'_> {
     fn finish(mut self) -> Result<()> {
         if self.open.is_empty() {
             // A part without rows still is a file: a table must have a schema.
-            self.write_to(None, &RecordBatch::new_empty(SchemaRef::clone(&self.schema)))?;
+            self.write_to(
+                None,
+                &RecordBatch::new_empty(SchemaRef::clone(&self.schema)),
+            )?;
         }
         self.open.into_values().try_for_each(|(path, writer)| {
-            writer.close().map(drop).map_err(|error| failed("written", &path, error))
+            writer
+                .close()
+                .map(drop)
+                .map_err(|error| failed("written", &path, error))
         })
     }
 }
 
 /// Opens a Parquet file for writing with the benchmark's compression and row groups.
-pub(crate) fn create_parquet(path: &Path, schema: &Schema) -> Result<ArrowWriter<File>> {
+pub(crate) fn create_parquet(path: &Path, schema: &SchemaRef) -> Result<ArrowWriter<File>> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|error| failed("made", parent, error))?;
     }
@@ -208,7 +243,7 @@ pub(crate) fn create_parquet(path: &Path, schema: &Schema) -> Result<ArrowWriter
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .build();
     let out = File::create(path).map_err(|error| failed("made", path, error))?;
-    ArrowWriter::try_new(out, SchemaRef::new(schema.clone()), Some(properties))
+    ArrowWriter::try_new(out, SchemaRef::clone(schema), Some(properties))
         .map_err(|error| failed("written", path, error))
 }
 
@@ -227,11 +262,15 @@ mod tests {
                 let year = (column.to_owned(), arrow::datatypes::DataType::Int32);
                 options = options.table_partition_cols(vec![year]);
             }
-            let registered = context.register_parquet(table.name(), path.to_string_lossy(), options);
+            let registered =
+                context.register_parquet(table.name(), path.to_string_lossy(), options);
             registered.await.unwrap();
         }
         let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
-        let column = batches[0].column(0).as_any().downcast_ref::<arrow::array::Int64Array>();
+        let column = batches[0]
+            .column(0)
+            .as_any()
+            .downcast_ref::<arrow::array::Int64Array>();
         column.unwrap().value(0)
     }
 
@@ -252,10 +291,15 @@ mod tests {
     async fn years_of_the_path_are_those_of_the_dates() {
         let dir = tempfile::tempdir().unwrap();
         let data = ensure(&dir.path().join("d"), 0.001, Layout::Partitioned).unwrap();
-        let wrong = "SELECT count(*) FROM lineitem WHERE l_shipyear <> extract(YEAR FROM l_shipdate)";
+        let wrong =
+            "SELECT count(*) FROM lineitem WHERE l_shipyear <> extract(YEAR FROM l_shipdate)";
         assert_eq!(count(&data, wrong).await, 0);
         assert_eq!(count(&data, "SELECT count(*) FROM lineitem").await, 6005);
-        assert!(data.root.join("lineitem/l_shipyear=1994/part-0.parquet").is_file());
+        assert!(
+            data.root
+                .join("lineitem/l_shipyear=1994/part-0.parquet")
+                .is_file()
+        );
     }
 
     #[test]

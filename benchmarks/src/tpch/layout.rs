@@ -75,7 +75,11 @@ impl Table {
             Self::Orders | Self::LineItem => OrderGenerator::calculate_row_count(scale, 1, 1),
         };
         let rows = u64::try_from(rows).unwrap_or(0);
-        if self == Self::LineItem { rows * LINES_PER_ORDER } else { rows }
+        if self == Self::LineItem {
+            rows * LINES_PER_ORDER
+        } else {
+            rows
+        }
     }
 
     /// The number of parts the table is generated in, which in the plain layout are its files.
@@ -142,7 +146,12 @@ mod tests {
 
     #[test]
     fn years_are_in_the_path() {
-        let path = file(Path::new("d"), Table::LineItem, Some(("l_shipyear", 1994)), 1);
+        let path = file(
+            Path::new("d"),
+            Table::LineItem,
+            Some(("l_shipyear", 1994)),
+            1,
+        );
         assert_eq!(path, Path::new("d/lineitem/l_shipyear=1994/part-0.parquet"));
     }
 }

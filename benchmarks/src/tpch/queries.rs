@@ -18,7 +18,9 @@ impl Query {
 
     /// The SQL text at a scale factor, on which the eleventh query depends.
     pub fn sql(&self, scale: f64) -> String {
-        self.text.trim_end().replace("${FRACTION}", &format!("{:.10}", 0.0001 / scale))
+        self.text
+            .trim_end()
+            .replace("${FRACTION}", &format!("{:.10}", 0.0001 / scale))
     }
 }
 

@@ -22,10 +22,18 @@ pub(super) fn rows(
         Table::Nation => Box::new(NationArrow::new(NationGenerator::new(scale, part, parts))),
         Table::Region => Box::new(RegionArrow::new(RegionGenerator::new(scale, part, parts))),
         Table::Part => Box::new(PartArrow::new(PartGenerator::new(scale, part, parts))),
-        Table::Supplier => Box::new(SupplierArrow::new(SupplierGenerator::new(scale, part, parts))),
-        Table::PartSupp => Box::new(PartSuppArrow::new(PartSuppGenerator::new(scale, part, parts))),
-        Table::Customer => Box::new(CustomerArrow::new(CustomerGenerator::new(scale, part, parts))),
+        Table::Supplier => Box::new(SupplierArrow::new(SupplierGenerator::new(
+            scale, part, parts,
+        ))),
+        Table::PartSupp => Box::new(PartSuppArrow::new(PartSuppGenerator::new(
+            scale, part, parts,
+        ))),
+        Table::Customer => Box::new(CustomerArrow::new(CustomerGenerator::new(
+            scale, part, parts,
+        ))),
         Table::Orders => Box::new(OrderArrow::new(OrderGenerator::new(scale, part, parts))),
-        Table::LineItem => Box::new(LineItemArrow::new(LineItemGenerator::new(scale, part, parts))),
+        Table::LineItem => Box::new(LineItemArrow::new(LineItemGenerator::new(
+            scale, part, parts,
+        ))),
     }
 }

@@ -49,7 +49,9 @@ async fn run(config: &Config, local: bool) -> Result<()> {
     output::line(format_args!("flight listening on {flight_address}"));
     output::line(format_args!("web listening on {web_address}"));
     if let Some(password) = generated {
-        output::line(format_args!("first user: admin, password: {password} (shown only once)"));
+        output::line(format_args!(
+            "first user: admin, password: {password} (shown only once)"
+        ));
     }
     announce(data_dir, WEB_FILE, &web_address)?;
     announce(data_dir, FLIGHT_FILE, &flight_address)?;
@@ -92,5 +94,8 @@ async fn serve(
 }
 
 fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }

@@ -22,18 +22,32 @@ use crate::shell::{Connection, Execution, NAMES_SQL, Outcome, Progress, text_col
 pub async fn open_embedded(config: &Config) -> Result<Arc<dyn Connection>> {
     let temporary = tempfile::tempdir()
         .map_err(|error| Error::unavailable("no temporary directory").with_source(error))?;
-    let data_dir = config.data_dir.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let data_dir = config
+        .data_dir
+        .clone()
+        .unwrap_or_else(|| temporary.path().to_owned());
     let catalog = open_catalog(&data_dir).await?;
-    let spill = config.spill_dir.clone().unwrap_or_else(|| temporary.path().join("spill"));
+    let spill = config
+        .spill_dir
+        .clone()
+        .unwrap_or_else(|| temporary.path().join("spill"));
     let node = Node::new(config, &spill)?;
     let coordinator = node.coordinator(catalog, config, true)?;
-    let user = SessionUser { name: "admin".to_owned(), admin: true };
+    let user = SessionUser {
+        name: "admin".to_owned(),
+        admin: true,
+    };
     let session = coordinator.open_session(user);
     let name = match &config.data_dir {
         Some(dir) => format!("an engine in this process, data in \"{}\"", dir.display()),
         None => "an engine in this process, nothing is kept".to_owned(),
     };
-    Ok(Arc::new(Embedded { session, coordinator, name, _temporary: temporary }))
+    Ok(Arc::new(Embedded {
+        session,
+        coordinator,
+        name,
+        _temporary: temporary,
+    }))
 }
 
 struct Embedded {
@@ -47,17 +61,22 @@ struct Embedded {
 impl Connection for Embedded {
     async fn execute(&self, sql: &str) -> Result<Execution> {
         Ok(match self.session.execute(sql, vec![]).await? {
-            Ran::Rows { query_id, stream } => {
-                Execution { query_id: Some(query_id.to_string()), outcome: Outcome::Rows(stream) }
-            }
-            Ran::Updated { query_id, rows } => {
-                Execution { query_id: Some(query_id.to_string()), outcome: Outcome::Updated(rows) }
-            }
+            Ran::Rows { query_id, stream } => Execution {
+                query_id: Some(query_id.to_string()),
+                outcome: Outcome::Rows(stream),
+            },
+            Ran::Updated { query_id, rows } => Execution {
+                query_id: Some(query_id.to_string()),
+                outcome: Outcome::Updated(rows),
+            },
         })
     }
 
     async fn progress(&self, query_id: &str) -> Option<Progress> {
-        let query = self.coordinator.queries().get(Uuid::parse_str(query_id).ok()?)?;
+        let query = self
+            .coordinator
+            .queries()
+            .get(Uuid::parse_str(query_id).ok()?)?;
         let view = query.view();
         Some(Progress {
             state: view.state.name().to_owned(),
@@ -83,7 +102,10 @@ impl Connection for Embedded {
         let Ok(Ran::Rows { stream, .. }) = names else {
             return vec![];
         };
-        let batches = collect(stream).await.map_err(describe_run_error).unwrap_or_default();
+        let batches = collect(stream)
+            .await
+            .map_err(describe_run_error)
+            .unwrap_or_default();
         text_column(&batches)
     }
 

@@ -27,12 +27,19 @@ pub async fn run_executor(config: &Config) -> Result<()> {
     let listener = listen(&config.host, config.flight_port).await?;
     let address = address_of(&listener)?;
     let advertise = advertised(config, &address)?;
-    let coordinators =
-        config.coordinator.iter().map(|text| exchange_url(text)).collect::<Result<Vec<_>>>()?;
+    let coordinators = config
+        .coordinator
+        .iter()
+        .map(|text| exchange_url(text))
+        .collect::<Result<Vec<_>>>()?;
     output::line(format_args!("flight listening on {address}"));
     announce(config.data_dir(), EXCHANGE_FILE, &address)?;
     info!(%advertise, "executor ready");
-    let serve = ServeConfig { advertise, coordinators, drain_timeout: DRAIN_TIMEOUT };
+    let serve = ServeConfig {
+        advertise,
+        coordinators,
+        drain_timeout: DRAIN_TIMEOUT,
+    };
     let drain = CancellationToken::new();
     let mut watch = JoinSet::new();
     let told = drain.clone();
@@ -41,7 +48,9 @@ pub async fn run_executor(config: &Config) -> Result<()> {
         told.cancel();
         stopped
     });
-    let result = ExecutorServer::new(node.executor, serve).run(listener, drain).await;
+    let result = ExecutorServer::new(node.executor, serve)
+        .run(listener, drain)
+        .await;
     withdraw(config.data_dir(), EXCHANGE_FILE);
     result
 }

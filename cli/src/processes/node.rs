@@ -51,7 +51,13 @@ impl Node {
             Arc::clone(&channels),
             config.cluster_token.clone(),
         );
-        Ok(Self { runtime, stores, sessions, channels, executor })
+        Ok(Self {
+            runtime,
+            stores,
+            sessions,
+            channels,
+            executor,
+        })
     }
 
     /// A coordinator on these parts; with `local` its queries run in this process.
@@ -65,7 +71,10 @@ impl Node {
         let local = if local {
             let url = Url::parse(LOCAL_EXECUTOR_URL)
                 .map_err(|error| Error::internal("no local address").with_source(error))?;
-            Some(LocalExecutor { url, worker: self.executor.worker() })
+            Some(LocalExecutor {
+                url,
+                worker: self.executor.worker(),
+            })
         } else {
             None
         };
@@ -103,7 +112,9 @@ pub(super) async fn open_catalog(data_dir: &Path) -> Result<Arc<dyn CatalogStore
 fn memory_limit(config: &Config) -> usize {
     let mut system = System::new();
     system.refresh_memory();
-    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
+    let group = system
+        .cgroup_limits()
+        .map_or(u64::MAX, |limits| limits.total_memory);
     let available = system.total_memory().min(group);
     usize::try_from(config.memory_limit.resolve(available)).unwrap_or(usize::MAX)
 }
@@ -113,7 +124,10 @@ struct TaskStores(Arc<Stores>);
 
 impl NodeStores for TaskStores {
     fn for_query(&self, options: &TaskOptions) -> Arc<dyn ObjectStoreRegistry> {
-        let secrets = options.secrets().ok().and_then(|json| serde_json::from_slice(&json).ok());
+        let secrets = options
+            .secrets()
+            .ok()
+            .and_then(|json| serde_json::from_slice(&json).ok());
         self.0.for_query(secrets.unwrap_or_default())
     }
 }

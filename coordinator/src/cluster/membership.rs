@@ -101,7 +101,12 @@ impl Membership {
     /// An empty list; with a `cluster_token` only executors that know it are taken in.
     pub fn new(version: &'static str, cluster_token: Option<String>) -> Self {
         let changes = watch::Sender::new(0);
-        Self { executors: Mutex::new(BTreeMap::new()), changes, version, cluster_token }
+        Self {
+            executors: Mutex::new(BTreeMap::new()),
+            changes,
+            version,
+            cluster_token,
+        }
     }
 
     /// Takes in a heartbeat (JSON) and answers it (JSON).
@@ -123,7 +128,9 @@ impl Membership {
             )));
         }
         self.record(beat)?;
-        let reply = HeartbeatReply { interval_ms: HEARTBEAT_INTERVAL.as_millis() as u64 };
+        let reply = HeartbeatReply {
+            interval_ms: HEARTBEAT_INTERVAL.as_millis() as u64,
+        };
         serde_json::to_vec(&reply)
             .map_err(|error| Error::internal("reply cannot be encoded").with_source(error))
     }
@@ -148,8 +155,9 @@ impl Membership {
             _ => ExecutorState::Draining,
         };
         let before = executors.get(&beat.executor_id).map(|known| known.state);
-        let registered_at =
-            executors.get(&beat.executor_id).map_or_else(Utc::now, |known| known.registered_at);
+        let registered_at = executors
+            .get(&beat.executor_id)
+            .map_or_else(Utc::now, |known| known.registered_at);
         let info = ExecutorInfo {
             id: beat.executor_id.clone(),
             url: url.clone(),
@@ -192,7 +200,9 @@ impl Membership {
     /// Whether the executor at `url` has sent a heartbeat of late.
     pub fn is_heard(&self, url: &Url) -> bool {
         let executors = self.executors.lock();
-        executors.values().any(|known| known.url == *url && known.silent_for() < HEARD_LATELY)
+        executors
+            .values()
+            .any(|known| known.url == *url && known.silent_for() < HEARD_LATELY)
     }
 
     /// Takes the executor at `url` out until its next heartbeat.

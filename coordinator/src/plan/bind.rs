@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
     MemorySchemaProvider, SchemaProvider, TableProvider,
 };
-use datafusion::catalog::view::ViewTable;
+use datafusion::common::TableReference;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement as DFStatement;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -49,7 +49,12 @@ pub(crate) struct Binder<'a> {
 
 impl<'a> Binder<'a> {
     pub(crate) fn new(context: &'a StatementContext) -> Self {
-        Self { context, found: BTreeMap::new(), pinned: serde_json::Map::new(), depth: 0 }
+        Self {
+            context,
+            found: BTreeMap::new(),
+            pinned: serde_json::Map::new(),
+            depth: 0,
+        }
     }
 
     /// Binds every table a statement names.
@@ -89,7 +94,9 @@ impl<'a> Binder<'a> {
         if let Some(catalog) = reference.catalog()
             && catalog != CATALOG_NAME
         {
-            return Err(Error::not_found(format!("catalog \"{catalog}\" does not exist")));
+            return Err(Error::not_found(format!(
+                "catalog \"{catalog}\" does not exist"
+            )));
         }
         let name = TableName {
             schema: reference.schema().unwrap_or(schema).to_owned(),
@@ -117,7 +124,13 @@ impl<'a> Binder<'a> {
         let core = self.context.core();
         let Some(table) = core.catalog.table(name).await? else {
             let bare = reference.schema().is_none();
-            if bare && core.planner.base().table_functions().contains_key(&name.name) {
+            if bare
+                && core
+                    .planner
+                    .base()
+                    .table_functions()
+                    .contains_key(&name.name)
+            {
                 return Ok(None);
             }
             if bare && looks_like_path(&name.name) {
@@ -129,7 +142,8 @@ impl<'a> Binder<'a> {
             TableKind::View(_) => self.view(&table).await.map(Some),
             TableKind::External(_) | TableKind::Managed(_) => {
                 let (provider, pinned) = crate::tables::open(self.context, &table).boxed().await?;
-                self.pinned.insert(format!("{}.{}", name.schema, name.name), pinned);
+                self.pinned
+                    .insert(format!("{}.{}", name.schema, name.name), pinned);
                 Ok(Some(provider))
             }
         }
@@ -143,7 +157,10 @@ impl<'a> Binder<'a> {
     }
 
     /// A view is planned with the tables its text names, in its own schema.
-    fn view<'b>(&'b mut self, table: &'b TableDef) -> BoxFuture<'b, Result<Arc<dyn TableProvider>>> {
+    fn view<'b>(
+        &'b mut self,
+        table: &'b TableDef,
+    ) -> BoxFuture<'b, Result<Arc<dyn TableProvider>>> {
         Box::pin(async move {
             let TableKind::View(view) = &table.kind else {
                 return Err(Error::internal("not a view"));
@@ -153,26 +170,31 @@ impl<'a> Binder<'a> {
                 let message = format!("view \"{name}\" is nested more than {VIEW_DEPTH_MAX} deep");
                 return Err(Error::invalid(message));
             }
-            let mut parsed = parse(&view.sql, &ParseLimits::from(self.context.settings.values()))?;
+            let mut parsed = parse(
+                &view.sql,
+                &ParseLimits::from(self.context.settings.values()),
+            )?;
             let Some(Statement::Query(query)) = parsed.pop().map(|parsed| parsed.statement) else {
-                return Err(Error::data(format!("the text of view \"{name}\" is no query")));
+                return Err(Error::data(format!(
+                    "the text of view \"{name}\" is no query"
+                )));
             };
             self.depth += 1;
             self.bind_statement(&query, &table.name.schema).await?;
             self.depth -= 1;
-            let plan = self.plan_view(&query, &table.name.schema).boxed().await.map_err(|error| {
-                Error::new(error.kind(), format!("view \"{name}\"")).with_source(error)
-            })?;
+            let plan = self
+                .plan_view(&query, &table.name.schema)
+                .boxed()
+                .await
+                .map_err(|error| {
+                    Error::new(error.kind(), format!("view \"{name}\"")).with_source(error)
+                })?;
             let plan = rename_columns(plan, &view.column_aliases)?;
             Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))) as Arc<dyn TableProvider>)
         })
     }
 
-    async fn plan_view(
-        &self,
-        query: &DFStatement,
-        schema: &str,
-    ) -> Result<LogicalPlan> {
+    async fn plan_view(&self, query: &DFStatement, schema: &str) -> Result<LogicalPlan> {
         let base = self.context.core().planner.base().clone();
         let mut config = base.config().clone();
         self.context.settings.apply(config.options_mut());
@@ -194,11 +216,15 @@ impl<'a> Binder<'a> {
                 Some(provider) => provider,
                 None => {
                     let provider = Arc::new(MemorySchemaProvider::new()) as Arc<dyn SchemaProvider>;
-                    catalog.register_schema(schema, Arc::clone(&provider)).map_err(internal)?;
+                    catalog
+                        .register_schema(schema, Arc::clone(&provider))
+                        .map_err(internal)?;
                     provider
                 }
             };
-            provider.register_table(name.clone(), Arc::clone(table)).map_err(internal)?;
+            provider
+                .register_table(name.clone(), Arc::clone(table))
+                .map_err(internal)?;
         }
         let list = MemoryCatalogProviderList::new();
         list.register_catalog(CATALOG_NAME.to_owned(), catalog as Arc<dyn CatalogProvider>);
@@ -208,7 +234,10 @@ impl<'a> Binder<'a> {
     async fn finish(self) -> Result<Bound> {
         let tables = self.catalog_list()?;
         system::add_information_schema(self.context, &tables).await?;
-        Ok(Bound { tables, snapshot: json!(self.pinned) })
+        Ok(Bound {
+            tables,
+            snapshot: json!(self.pinned),
+        })
     }
 }
 
@@ -220,10 +249,7 @@ fn looks_like_path(name: &str) -> bool {
     name.contains('/') || name.contains("://") || (name.contains('.') && !name.ends_with('.'))
 }
 
-fn rename_columns(
-    plan: LogicalPlan,
-    aliases: &[String],
-) -> Result<LogicalPlan> {
+fn rename_columns(plan: LogicalPlan, aliases: &[String]) -> Result<LogicalPlan> {
     if aliases.is_empty() {
         return Ok(plan);
     }

@@ -20,7 +20,11 @@ pub(crate) fn apply_settings(
         settings.values().exchange_compression == Values::default().exchange_compression;
     if untouched && executors.iter().all(is_loopback) {
         // Inside one machine compressing costs more than copying.
-        if let Some(distributed) = config.options_mut().extensions.get_mut::<DistributedConfig>() {
+        if let Some(distributed) = config
+            .options_mut()
+            .extensions
+            .get_mut::<DistributedConfig>()
+        {
             "none".clone_into(&mut distributed.compression);
         }
     }

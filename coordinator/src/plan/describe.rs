@@ -25,7 +25,11 @@ impl DescribedTable {
             TableKind::View(view) => (TableType::View, Some(view.sql.clone())),
             TableKind::External(_) | TableKind::Managed(_) => (TableType::Base, None),
         };
-        Self { schema: arrow_schema(&table.columns), table_type, definition }
+        Self {
+            schema: arrow_schema(&table.columns),
+            table_type,
+            definition,
+        }
     }
 }
 

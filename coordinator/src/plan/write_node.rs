@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::{DFSchema, DFSchemaRef, Result, internal_err};
 use datafusion::execution::context::QueryPlanner;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{
     Expr, Extension, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
 };
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -40,8 +40,15 @@ pub(crate) fn write_plan(
     ids: WriteIds,
 ) -> Result<LogicalPlan> {
     let schema = DFSchema::try_from(WriteFilesExec::output_schema().as_ref().clone())?;
-    let node = WriteNode { input, target: Arc::new(target), ids, schema: Arc::new(schema) };
-    Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
+    let node = WriteNode {
+        input,
+        target: Arc::new(target),
+        ids,
+        schema: Arc::new(schema),
+    };
+    Ok(LogicalPlan::Extension(Extension {
+        node: Arc::new(node),
+    }))
 }
 
 impl PartialEq for WriteNode {
@@ -86,14 +93,21 @@ impl UserDefinedLogicalNodeCore for WriteNode {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WriteFiles: {} to {}", self.target.format, self.target.location)
+        write!(
+            f,
+            "WriteFiles: {} to {}",
+            self.target.format, self.target.location
+        )
     }
 
     fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
         let Ok([input]) = <[LogicalPlan; 1]>::try_from(inputs) else {
             return internal_err!("WriteFiles has one input");
         };
-        Ok(Self { input, ..self.clone() })
+        Ok(Self {
+            input,
+            ..self.clone()
+        })
     }
 }
 

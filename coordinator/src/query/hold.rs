@@ -11,8 +11,8 @@ use futures::StreamExt;
 use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
 use url::Url;
-use waterbuck_engine::settings::Settings;
 use waterbuck_engine::Error;
+use waterbuck_engine::settings::Settings;
 
 /// How much and how long rows are held back.
 pub(super) struct Hold {

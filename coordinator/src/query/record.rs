@@ -157,7 +157,9 @@ impl QueryRecord {
     pub fn view(&self) -> QueryView {
         let changing = self.changing.lock();
         let elapsed = match (changing.state.is_final(), changing.execution_started) {
-            (true, _) => changing.timings.planning + changing.timings.queued + changing.timings.execution,
+            (true, _) => {
+                changing.timings.planning + changing.timings.queued + changing.timings.execution
+            }
             (false, _) => self.started.elapsed(),
         };
         QueryView {
@@ -202,7 +204,10 @@ impl QueryRecord {
 
     /// How long it has been executing.
     pub fn execution_so_far(&self) -> Duration {
-        self.changing.lock().execution_started.map_or(Duration::ZERO, |start| start.elapsed())
+        self.changing
+            .lock()
+            .execution_started
+            .map_or(Duration::ZERO, |start| start.elapsed())
     }
 
     /// Counts rows that were handed over.

@@ -59,7 +59,12 @@ impl QueryRegistry {
         if let Some(query) = self.running.get(&id) {
             return Some(Arc::clone(&query));
         }
-        self.past.lock().iter().rev().find(|query| query.id == id).map(Arc::clone)
+        self.past
+            .lock()
+            .iter()
+            .rev()
+            .find(|query| query.id == id)
+            .map(Arc::clone)
     }
 
     /// All queries, the oldest first.
@@ -82,13 +87,20 @@ impl QueryRegistry {
                 query.cancel.cancel();
                 Ok(())
             }
-            _ => Err(Error::new(ErrorKind::NotFound, format!("no query \"{id}\" is running"))),
+            _ => Err(Error::new(
+                ErrorKind::NotFound,
+                format!("no query \"{id}\" is running"),
+            )),
         }
     }
 
     /// Stops every running query of a session.
     pub fn cancel_session(&self, session_id: Uuid) {
-        for query in self.running.iter().filter(|query| query.session_id == session_id) {
+        for query in self
+            .running
+            .iter()
+            .filter(|query| query.session_id == session_id)
+        {
             query.cancel.cancel();
         }
     }

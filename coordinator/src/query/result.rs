@@ -30,7 +30,12 @@ impl ResultStream {
         core: Arc<Core>,
         ends_query: bool,
     ) -> Self {
-        Self { rows, record, core, ended: !ends_query }
+        Self {
+            rows,
+            record,
+            core,
+            ended: !ends_query,
+        }
     }
 
     fn end(&mut self, state: QueryState, error: Option<String>) {
@@ -38,7 +43,11 @@ impl ResultStream {
             return;
         }
         self.ended = true;
-        if let Some(peak) = self.core.runtime.query_peak_bytes(&self.record.id.to_string()) {
+        if let Some(peak) = self
+            .core
+            .runtime
+            .query_peak_bytes(&self.record.id.to_string())
+        {
             self.record.set_peak_memory(peak);
         }
         self.core.queries.finish(&self.record, state, error);
@@ -53,7 +62,8 @@ impl Stream for ResultStream {
         match &polled {
             Poll::Ready(Some(Ok(batch))) => {
                 if !self.ended {
-                    self.record.handed_over(batch.num_rows(), batch.get_array_memory_size());
+                    self.record
+                        .handed_over(batch.num_rows(), batch.get_array_memory_size());
                 }
             }
             Poll::Ready(Some(Err(_))) => {}
@@ -87,6 +97,9 @@ impl Drop for ResultStream {
             return;
         }
         self.record.cancel.cancel();
-        self.end(QueryState::Cancelled, Some("the result was not read to its end".to_owned()));
+        self.end(
+            QueryState::Cancelled,
+            Some("the result was not read to its end".to_owned()),
+        );
     }
 }

@@ -27,7 +27,7 @@ use super::record::QueryRecord;
 use super::result::ResultStream;
 use super::session_state::{Attempt, SessionInput};
 use crate::coordinator::Core;
-use crate::plan::{plan_shape, plan_error};
+use crate::plan::{plan_error, plan_shape};
 
 const ATTEMPTS_MAX: usize = 4;
 
@@ -94,7 +94,10 @@ pub(crate) async fn run_query(
             result = drive(&driver_core, &guard, started, &tx) => result,
         }
     });
-    Ok((Box::pin(ResultStream::new(builder.build(), record, core, ends_query)), plan))
+    Ok((
+        Box::pin(ResultStream::new(builder.build(), record, core, ends_query)),
+        plan,
+    ))
 }
 
 fn cancelled(record: &QueryRecord, why: &str) -> DataFusionError {
@@ -110,18 +113,27 @@ async fn elapsed(timeout: Duration) {
 
 async fn start(core: &Arc<Core>, query: &PlannedQuery, attempt: Attempt) -> Result<Started> {
     let executors = core.planner.executors(&core.members, &attempt);
-    let state = core.planner.state(&query.session_input(), (executors.clone(), &attempt))?;
+    let state = core
+        .planner
+        .state(&query.session_input(), (executors.clone(), &attempt))?;
     let plan = state
         .query_planner()
         .create_physical_plan(&query.logical, &state)
         .await
         .map_err(|error| plan_error(&query.sql, error))?;
     let shape = plan_shape(&plan);
-    query.record.attempt_started(&plan, shape.stages, shape.tasks);
+    query
+        .record
+        .attempt_started(&plan, shape.stages, shape.tasks);
     let executors = if shape.stages == 0 { vec![] } else { executors };
     let stream = execute_stream(Arc::clone(&plan), state.task_ctx())
         .map_err(|error| plan_error(&query.sql, error))?;
-    Ok(Started { stream, plan, executors, attempt })
+    Ok(Started {
+        stream,
+        plan,
+        executors,
+        attempt,
+    })
 }
 
 async fn drive(

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use datafusion::catalog::CatalogProviderList;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion_distributed::{
-    ChannelResolver, DistributedExt, SessionStateBuilderExt, Worker,
-};
+use datafusion_distributed::{ChannelResolver, DistributedExt, SessionStateBuilderExt, Worker};
 use http::HeaderMap;
 use url::Url;
 use waterbuck_engine::session::{SessionFactory, TaskOptions};
@@ -72,7 +70,10 @@ impl StatePlanner {
             .with_distributed_passthrough_headers(peer_headers)
             .map_err(|error| Error::internal("cluster token cannot be sent").with_source(error))?
             .with_distributed_planner();
-        Ok(Self { base: builder.build(), local })
+        Ok(Self {
+            base: builder.build(),
+            local,
+        })
     }
 
     /// A session without tables or a query: for types, expressions and lists of functions.
@@ -82,7 +83,9 @@ impl StatePlanner {
 
     /// Whether `executors` is nothing but the executor inside this process.
     pub(crate) fn is_local(&self, executors: &[Url]) -> bool {
-        self.local.as_ref().is_some_and(|local| executors.iter().all(|url| *url == local.url))
+        self.local
+            .as_ref()
+            .is_some_and(|local| executors.iter().all(|url| *url == local.url))
     }
 
     /// The executors an attempt would use now.
@@ -107,7 +110,13 @@ impl StatePlanner {
         input: &SessionInput<'_>,
         (executors, attempt): (Vec<Url>, &Attempt),
     ) -> Result<SessionState> {
-        let SessionInput { record: query, settings, tables, runtime, secrets } = *input;
+        let SessionInput {
+            record: query,
+            settings,
+            tables,
+            runtime,
+            secrets,
+        } = *input;
         let mut config = self.base.config().clone();
         apply_settings(&mut config, settings, &executors)?;
         if attempt.spilling_joins {
@@ -115,7 +124,8 @@ impl StatePlanner {
         }
         let mut options = TaskOptions::default().with_secrets(secrets);
         options.query_id = query.id.to_string();
-        options.memory_limit = usize::try_from(settings.values().memory_limit).unwrap_or(usize::MAX);
+        options.memory_limit =
+            usize::try_from(settings.values().memory_limit).unwrap_or(usize::MAX);
         let options = options.with_overrides_of(&config);
         config.options_mut().extensions.insert(options);
         let mut builder = SessionStateBuilder::new_from_existing(self.base.clone())

@@ -25,7 +25,10 @@ const FIGURES: usize = 5;
 pub(super) async fn execute(context: &StatementContext, analyze: &Analyze) -> Result<Outcome> {
     let table = table_details::find(context, &analyze.table).await?;
     if matches!(table.kind, TableKind::View(_)) {
-        return Err(Error::invalid(format!("\"{}\" is a view: analyze its tables", table.name)));
+        return Err(Error::invalid(format!(
+            "\"{}\" is a view: analyze its tables",
+            table.name
+        )));
     }
     let columns = chosen(&table.columns, analyze)?;
     let sql = query(&table.name.schema, &table.name.name, &columns);
@@ -49,7 +52,11 @@ pub(super) async fn execute(context: &StatementContext, analyze: &Analyze) -> Re
             statistics.columns.entry(name).or_insert(column);
         }
     }
-    context.core().catalog.put_statistics(table.id, statistics).await?;
+    context
+        .core()
+        .catalog
+        .put_statistics(table.id, statistics)
+        .await?;
     Ok(context.done())
 }
 
@@ -60,11 +67,14 @@ fn chosen<'a>(columns: &'a [ColumnDef], analyze: &Analyze) -> Result<Vec<&'a Col
     names
         .iter()
         .map(|name| {
-            columns.iter().find(|column| column.name == *name).ok_or_else(|| {
-                let known = columns.iter().map(|column| column.name.as_str());
-                let hint = crate::names::did_you_mean(name, known);
-                Error::not_found(format!("column \"{name}\" does not exist{hint}"))
-            })
+            columns
+                .iter()
+                .find(|column| column.name == *name)
+                .ok_or_else(|| {
+                    let known = columns.iter().map(|column| column.name.as_str());
+                    let hint = crate::names::did_you_mean(name, known);
+                    Error::not_found(format!("column \"{name}\" does not exist{hint}"))
+                })
         })
         .collect()
 }
@@ -85,7 +95,12 @@ fn query(schema: &str, table: &str, columns: &[&ColumnDef]) -> String {
             other => other.primitive_width().unwrap_or(16).to_string(),
         });
     }
-    format!("SELECT {} FROM {}.{}", figures.join(", "), quoted(schema), quoted(table))
+    format!(
+        "SELECT {} FROM {}.{}",
+        figures.join(", "),
+        quoted(schema),
+        quoted(table)
+    )
 }
 
 fn quoted(name: &str) -> String {
@@ -108,11 +123,17 @@ fn read(batch: &RecordBatch, columns: &[&ColumnDef]) -> Result<TableStatistics> 
         };
         found.insert(column.name.clone(), statistics);
     }
-    Ok(TableStatistics { row_count: rows as u64, computed_at: Utc::now(), columns: found })
+    Ok(TableStatistics {
+        row_count: rows as u64,
+        computed_at: Utc::now(),
+        columns: found,
+    })
 }
 
 fn number(batch: &RecordBatch, column: usize) -> Result<Option<f64>> {
-    let Some(text) = text(batch, column)? else { return Ok(None) };
+    let Some(text) = text(batch, column)? else {
+        return Ok(None);
+    };
     text.parse()
         .map(Some)
         .map_err(|error| Error::internal(format!("\"{text}\" is no number")).with_source(error))

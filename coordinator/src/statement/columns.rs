@@ -18,7 +18,10 @@ pub(super) fn catalog_columns(
     context: &StatementContext,
     columns: &[ColumnSpec],
 ) -> Result<Vec<ColumnDef>> {
-    columns.iter().map(|column| catalog_column(context, column)).collect()
+    columns
+        .iter()
+        .map(|column| catalog_column(context, column))
+        .collect()
 }
 
 fn catalog_column(context: &StatementContext, column: &ColumnSpec) -> Result<ColumnDef> {
@@ -89,9 +92,13 @@ pub(crate) fn plain_type(data_type: &DataType) -> DataType {
         | DataType::ListView(item)
         | DataType::LargeListView(item) => DataType::List(plain(item).into()),
         DataType::FixedSizeList(item, size) => DataType::FixedSizeList(plain(item).into(), *size),
-        DataType::Struct(fields) => {
-            DataType::Struct(fields.iter().map(|field| plain(field)).collect::<Vec<_>>().into())
-        }
+        DataType::Struct(fields) => DataType::Struct(
+            fields
+                .iter()
+                .map(|field| plain(field))
+                .collect::<Vec<_>>()
+                .into(),
+        ),
         DataType::Map(entries, sorted) => DataType::Map(plain(entries).into(), *sorted),
         DataType::Null => DataType::Utf8,
         other => other.clone(),

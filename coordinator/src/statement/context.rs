@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use datafusion::common::SchemaReference;
 use datafusion::common::TableReference;
 use waterbuck_catalog::TableName;
 use waterbuck_engine::settings::Settings;
-use datafusion::common::SchemaReference;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use crate::coordinator::Core;
@@ -32,7 +32,14 @@ impl StatementContext {
         sql: &str,
     ) -> Self {
         let settings = session.settings();
-        Self { session, record, settings, parameters, sql: sql.to_owned(), settled: false }
+        Self {
+            session,
+            record,
+            settings,
+            parameters,
+            sql: sql.to_owned(),
+            settled: false,
+        }
     }
 
     /// The same statement, said in other words: `SHOW` as the query it stands for.
@@ -65,7 +72,8 @@ impl StatementContext {
             Ok(Outcome::Rows { .. }) => {}
             Ok(Outcome::Updated { rows, .. }) => {
                 if let Some(rows) = rows {
-                    self.record.handed_over(usize::try_from(*rows).unwrap_or(usize::MAX), 0);
+                    self.record
+                        .handed_over(usize::try_from(*rows).unwrap_or(usize::MAX), 0);
                 }
                 queries.finish(&self.record, QueryState::Finished, None);
             }
@@ -87,12 +95,18 @@ impl StatementContext {
 
     /// The outcome of a statement that changes something other than rows.
     pub(crate) fn done(&self) -> Outcome {
-        Outcome::Updated { query_id: self.record.id, rows: None }
+        Outcome::Updated {
+            query_id: self.record.id,
+            rows: None,
+        }
     }
 
     /// The outcome of a statement that wrote `rows` rows.
     pub(crate) fn wrote(&self, rows: u64) -> Outcome {
-        Outcome::Updated { query_id: self.record.id, rows: Some(rows) }
+        Outcome::Updated {
+            query_id: self.record.id,
+            rows: Some(rows),
+        }
     }
 
     /// Lets only administrators through.
@@ -103,7 +117,10 @@ impl StatementContext {
         if self.session.user().admin {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::PermissionDenied, format!("only administrators may {what}")))
+        Err(Error::new(
+            ErrorKind::PermissionDenied,
+            format!("only administrators may {what}"),
+        ))
     }
 
     /// The full name behind a reference: without a schema, the session's own.
@@ -113,12 +130,17 @@ impl StatementContext {
     pub(crate) fn table_name(&self, reference: &TableReference) -> Result<TableName> {
         let schema = match (reference.catalog(), reference.schema()) {
             (Some(catalog), _) if catalog != CATALOG_NAME => {
-                return Err(Error::not_found(format!("catalog \"{catalog}\" does not exist")));
+                return Err(Error::not_found(format!(
+                    "catalog \"{catalog}\" does not exist"
+                )));
             }
             (_, Some(schema)) => schema.to_owned(),
             (_, None) => self.settings.values().schema.clone(),
         };
-        Ok(TableName { schema, name: reference.table().to_owned() })
+        Ok(TableName {
+            schema,
+            name: reference.table().to_owned(),
+        })
     }
 
     /// The schema behind a reference.
@@ -128,9 +150,9 @@ impl StatementContext {
     pub(crate) fn schema_name(&self, reference: &SchemaReference) -> Result<String> {
         match reference {
             SchemaReference::Bare { schema } => Ok(schema.to_string()),
-            SchemaReference::Full { catalog, .. } if catalog.as_ref() != CATALOG_NAME => {
-                Err(Error::not_found(format!("catalog \"{catalog}\" does not exist")))
-            }
+            SchemaReference::Full { catalog, .. } if catalog.as_ref() != CATALOG_NAME => Err(
+                Error::not_found(format!("catalog \"{catalog}\" does not exist")),
+            ),
             SchemaReference::Full { schema, .. } => Ok(schema.to_string()),
         }
     }
@@ -142,7 +164,9 @@ impl Drop for StatementContext {
             // The client went away while its statement was being planned or was writing.
             self.record.cancel.cancel();
             let why = Some("the client went away".to_owned());
-            self.core().queries.finish(&self.record, QueryState::Cancelled, why);
+            self.core()
+                .queries
+                .finish(&self.record, QueryState::Cancelled, why);
         }
     }
 }

@@ -22,7 +22,9 @@ pub(super) async fn execute(context: &StatementContext, copy: &CopyTo) -> Result
         CopySource::Table(table) => {
             let sql = format!("SELECT * FROM {}", table.to_quoted_string());
             let mut parsed = parse(&sql, &ParseLimits::from(context.settings.values()))?;
-            let parsed = parsed.pop().ok_or_else(|| Error::internal("an empty query"))?;
+            let parsed = parsed
+                .pop()
+                .ok_or_else(|| Error::internal("an empty query"))?;
             parsed.statement
         }
     };

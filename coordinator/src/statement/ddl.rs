@@ -2,8 +2,8 @@
 
 use waterbuck_catalog::{DropKind, ExternalTable, NewTable, OnExisting, TableKind, ViewDef};
 use waterbuck_engine::sql::{
-    AlterTableRename, CommentOn, CommentTarget, CreateExternalTable, CreateSchema, CreateView, Drop,
-    DropTarget, Statement,
+    AlterTableRename, CommentOn, CommentTarget, CreateExternalTable, CreateSchema, CreateView,
+    Drop, DropTarget, Statement,
 };
 use waterbuck_engine::{Error, Result};
 
@@ -71,7 +71,12 @@ pub(super) async fn create_view(
         return Err(Error::internal("a view's query is no query"));
     };
     let planned = super::query::plan(context, &query).await?;
-    if !planned.logical.get_parameter_names().unwrap_or_default().is_empty() {
+    if !planned
+        .logical
+        .get_parameter_names()
+        .unwrap_or_default()
+        .is_empty()
+    {
         return Err(Error::invalid("a view cannot have parameters"));
     }
     let mut columns = plain_columns(planned.logical.schema().as_arrow());
@@ -87,10 +92,16 @@ pub(super) async fn create_view(
             column.name.clone_from(alias);
         }
     }
-    let view =
-        ViewDef { sql: create.query_sql.clone(), column_aliases: create.columns.clone() };
-    let table =
-        NewTable { name, kind: TableKind::View(view), columns, comment: create.comment.clone() };
+    let view = ViewDef {
+        sql: create.query_sql.clone(),
+        column_aliases: create.columns.clone(),
+    };
+    let table = NewTable {
+        name,
+        kind: TableKind::View(view),
+        columns,
+        comment: create.comment.clone(),
+    };
     let mode = on_existing(create.or_replace, create.if_not_exists);
     context.core().catalog.create_table(table, mode).await?;
     Ok(context.done())
@@ -103,7 +114,11 @@ pub(super) async fn create_schema(
 ) -> Result<Outcome> {
     let name = context.schema_name(&create.name)?;
     refuse_system(&name)?;
-    context.core().catalog.create_schema(&name, create.if_not_exists).await?;
+    context
+        .core()
+        .catalog
+        .create_schema(&name, create.if_not_exists)
+        .await?;
     Ok(context.done())
 }
 
@@ -120,7 +135,10 @@ pub(super) async fn drop_objects(context: &StatementContext, drop: &Drop) -> Res
                 } else {
                     vec![]
                 };
-                if catalog.drop_schema(&name, drop.if_exists, drop.cascade).await? {
+                if catalog
+                    .drop_schema(&name, drop.if_exists, drop.cascade)
+                    .await?
+                {
                     for table in &owned {
                         tables::remove_data(context, table).await;
                     }
@@ -168,10 +186,14 @@ pub(super) async fn comment(context: &StatementContext, comment: &CommentOn) -> 
     let text = comment.comment.as_deref();
     match &comment.target {
         CommentTarget::Table(table) | CommentTarget::View(table) => {
-            catalog.set_comment(&context.table_name(table)?, None, text).await?;
+            catalog
+                .set_comment(&context.table_name(table)?, None, text)
+                .await?;
         }
         CommentTarget::Column { table, column } => {
-            catalog.set_comment(&context.table_name(table)?, Some(column), text).await?;
+            catalog
+                .set_comment(&context.table_name(table)?, Some(column), text)
+                .await?;
         }
         CommentTarget::Schema(_) => {
             return Err(Error::unsupported("COMMENT ON SCHEMA is not supported"));

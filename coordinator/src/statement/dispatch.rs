@@ -12,7 +12,10 @@ use super::{
 use crate::session::{Outcome, PreparedStatement};
 
 /// Runs a statement.
-pub(crate) async fn execute(context: &StatementContext, parsed: &ParsedStatement) -> Result<Outcome> {
+pub(crate) async fn execute(
+    context: &StatementContext,
+    parsed: &ParsedStatement,
+) -> Result<Outcome> {
     match &parsed.statement {
         Statement::Query(query) => query::execute(context, query).await,
         Statement::Explain(explain) => explain::execute(context, explain).await,
@@ -61,10 +64,16 @@ pub(crate) async fn prepare(
         Statement::Show(what) => show::prepare(context, what).await,
         Statement::Describe(describe) => show::prepare_describe(context, describe).await,
         Statement::Refused(refused) => Err(refused.error()),
-        _ => Ok(PreparedStatement { schema: None, parameters: Arc::new(Schema::empty()) }),
+        _ => Ok(PreparedStatement {
+            schema: None,
+            parameters: Arc::new(Schema::empty()),
+        }),
     }
 }
 
 pub(super) fn rows_of(schema: arrow::datatypes::SchemaRef) -> PreparedStatement {
-    PreparedStatement { schema: Some(schema), parameters: Arc::new(Schema::empty()) }
+    PreparedStatement {
+        schema: Some(schema),
+        parameters: Arc::new(Schema::empty()),
+    }
 }

@@ -49,9 +49,9 @@ pub(super) async fn execute(context: &StatementContext, explain: &Explain) -> Re
 async fn plan(context: &StatementContext, explain: &Explain) -> Result<LogicalQuery> {
     match explain.statement.as_ref() {
         Statement::Query(inner) => query::plan(context, inner).await,
-        Statement::Insert(insert) if !explain.analyze => {
-            super::insert::plan(context, insert).await.map(|(_, source)| source)
-        }
+        Statement::Insert(insert) if !explain.analyze => super::insert::plan(context, insert)
+            .await
+            .map(|(_, source)| source),
         Statement::CreateTable(create) if !explain.analyze && create.query.is_some() => {
             let source = create.query.clone().map(Statement::from_query);
             let Some(Statement::Query(inner)) = source else {
@@ -60,8 +60,15 @@ async fn plan(context: &StatementContext, explain: &Explain) -> Result<LogicalQu
             query::plan(context, &inner).await
         }
         other => {
-            let what = if explain.analyze { "EXPLAIN ANALYZE" } else { "EXPLAIN" };
-            Err(Error::unsupported(format!("{what} of {} is not supported", other.kind_name())))
+            let what = if explain.analyze {
+                "EXPLAIN ANALYZE"
+            } else {
+                "EXPLAIN"
+            };
+            Err(Error::unsupported(format!(
+                "{what} of {} is not supported",
+                other.kind_name()
+            )))
         }
     }
 }
@@ -73,24 +80,42 @@ async fn describe(
 ) -> Result<Rows> {
     let mut rows = vec![];
     if explain.verbose {
-        rows.push(row("initial_logical_plan", planned.logical.display_indent_schema().to_string()));
+        rows.push(row(
+            "initial_logical_plan",
+            planned.logical.display_indent_schema().to_string(),
+        ));
     }
     let state = planned.state.clone();
     let optimised = optimise(context, planned)?;
     match (&explain.format, explain.kind) {
         (None, ExplainKind::Logical) => {
-            rows.push(row("logical_plan", optimised.logical.display_indent().to_string()));
+            rows.push(row(
+                "logical_plan",
+                optimised.logical.display_indent().to_string(),
+            ));
         }
         (None, ExplainKind::Physical) => {
-            let local = Attempt { local_only: true, ..Attempt::default() };
+            let local = Attempt {
+                local_only: true,
+                ..Attempt::default()
+            };
             let physical = physical(context, &optimised, &local).await?;
             let show = displayable(physical.as_ref());
-            rows.push(row("physical_plan", show.indent(explain.verbose).to_string()));
+            rows.push(row(
+                "physical_plan",
+                show.indent(explain.verbose).to_string(),
+            ));
         }
         (None, ExplainKind::Distributed) => {
-            rows.push(row("logical_plan", optimised.logical.display_indent().to_string()));
+            rows.push(row(
+                "logical_plan",
+                optimised.logical.display_indent().to_string(),
+            ));
             let physical = with_state(&optimised.logical, &state, context).await?;
-            rows.push(row("distributed_plan", display_plan_ascii(physical.as_ref(), false)));
+            rows.push(row(
+                "distributed_plan",
+                display_plan_ascii(physical.as_ref(), false),
+            ));
         }
         (Some(format), _) => {
             rows.push(formatted(context, &optimised, &state, format).await?);
@@ -110,7 +135,10 @@ async fn formatted(
         ExplainFormat::Indent => displayable(physical.as_ref()).indent(false).to_string(),
         ExplainFormat::Tree => displayable(physical.as_ref()).tree_render().to_string(),
         ExplainFormat::PostgresJSON => {
-            return Ok(row("logical_plan", optimised.logical.display_pg_json().to_string()));
+            return Ok(row(
+                "logical_plan",
+                optimised.logical.display_pg_json().to_string(),
+            ));
         }
         ExplainFormat::Graphviz if physical.is::<DistributedExec>() => {
             display_plan_graphviz(physical).map_err(run_error)?
@@ -138,15 +166,13 @@ async fn physical(
     attempt: &Attempt,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let core = context.core();
-    let state = core.planner.state(&query.session_input(), (vec![], attempt))?;
+    let state = core
+        .planner
+        .state(&query.session_input(), (vec![], attempt))?;
     with_state(&query.logical, &state, context).await
 }
 
-async fn analyze(
-    context: &StatementContext,
-    planned: LogicalQuery,
-    verbose: bool,
-) -> Result<Rows> {
+async fn analyze(context: &StatementContext, planned: LogicalQuery, verbose: bool) -> Result<Rows> {
     let mut optimised = optimise(context, planned)?;
     optimised.ends_query = false;
     let (mut stream, first_plan) = run_query(Arc::clone(context.core()), optimised).await?;
@@ -163,19 +189,20 @@ async fn analyze(
     } else {
         DistributedMetricsFormat::Aggregated
     };
-    let text = tokio::time::timeout(METRICS_TIMEOUT, explain_analyze(Arc::clone(&executed), format))
-        .await
-        .map_err(|_elapsed| Error::unavailable("an executor did not report its metrics in time"))?
-        .map_err(run_error)?;
+    let text = tokio::time::timeout(
+        METRICS_TIMEOUT,
+        explain_analyze(Arc::clone(&executed), format),
+    )
+    .await
+    .map_err(|_elapsed| Error::unavailable("an executor did not report its metrics in time"))?
+    .map_err(run_error)?;
     let mut summary = vec![
         format!("planning: {}", millis(view.timings.planning)),
         format!("queueing: {}", millis(view.timings.queued)),
     ];
     if executed.is::<DistributedExec>() {
-        let measured = rewrite_distributed_plan_with_metrics(
-            executed,
-            DistributedMetricsFormat::Aggregated,
-        );
+        let measured =
+            rewrite_distributed_plan_with_metrics(executed, DistributedMetricsFormat::Aggregated);
         let measured = measured.await.map_err(run_error)?;
         summary.extend(stage_times(&measured));
     }
@@ -186,7 +213,10 @@ async fn analyze(
     ));
     summary.push(format!("rows: {produced}"));
     summary.push(format!("attempts: {}", view.attempts));
-    Ok(vec![row("plan_with_metrics", text), row("summary", summary.join("\n"))])
+    Ok(vec![
+        row("plan_with_metrics", text),
+        row("summary", summary.join("\n")),
+    ])
 }
 
 fn millis(time: Duration) -> String {

@@ -40,13 +40,17 @@ pub(super) async fn create_table(
             OnExisting::Skip => return Ok(context.done()),
             OnExisting::Fail => {
                 let noun = existing.kind.noun();
-                return Err(Error::already_exists(format!("{noun} \"{name}\" exists already")));
+                return Err(Error::already_exists(format!(
+                    "{noun} \"{name}\" exists already"
+                )));
             }
             OnExisting::Replace => {}
         }
     }
     if let Some(option) = create.options.keys().next() {
-        return Err(Error::unsupported(format!("option \"{option}\" is not known for tables")));
+        return Err(Error::unsupported(format!(
+            "option \"{option}\" is not known for tables"
+        )));
     }
     let mut columns = catalog_columns(context, &create.columns)?;
     let source = match &create.query {
@@ -66,13 +70,21 @@ pub(super) async fn create_table(
     let mut partitions = vec![];
     for (partition, declared) in partition_columns(context, &create.partitioned_by, &columns)? {
         if !columns.iter().any(|column| column.name == partition) {
-            let missing = || Error::not_found(format!("partition column \"{partition}\" is not declared"));
+            let missing =
+                || Error::not_found(format!("partition column \"{partition}\" is not declared"));
             columns.push(declared.ok_or_else(missing)?);
         }
         partitions.push(partition);
     }
-    let path = format!("{}/{}/", context.core().data_url.trim_end_matches('/'), Uuid::now_v7());
-    let managed = ManagedTable { path: path.clone(), partition_columns: partitions };
+    let path = format!(
+        "{}/{}/",
+        context.core().data_url.trim_end_matches('/'),
+        Uuid::now_v7()
+    );
+    let managed = ManagedTable {
+        path: path.clone(),
+        partition_columns: partitions,
+    };
     let table = NewTable {
         name,
         kind: TableKind::Managed(managed.clone()),
@@ -88,7 +100,9 @@ pub(super) async fn create_table(
     let target = managed_target(&managed, &columns)?;
     let (mut aside, files) = write_aside(context, source, target).await?;
     let rows = files.iter().map(|file| file.rows).sum();
-    let made = catalog.create_table_with_files(table, mode, tables::new_data_files(files)).await?;
+    let made = catalog
+        .create_table_with_files(table, mode, tables::new_data_files(files))
+        .await?;
     if made.is_some() {
         aside.keep();
     }
@@ -106,7 +120,11 @@ pub(super) async fn execute(context: &StatementContext, insert: &Insert) -> Resu
             let rows = files.iter().map(|file| file.rows).sum();
             let change = managed_change(insert, &managed.partition_columns, &files)?;
             let files = tables::new_data_files(files);
-            context.core().catalog.commit_files(table.id, snapshot, change, files).await?;
+            context
+                .core()
+                .catalog
+                .commit_files(table.id, snapshot, change, files)
+                .await?;
             aside.keep();
             Ok(context.wrote(rows))
         }
@@ -118,9 +136,10 @@ pub(super) async fn execute(context: &StatementContext, insert: &Insert) -> Resu
             aside.publish(files, scope).await?;
             Ok(context.wrote(rows))
         }
-        TableKind::View(_) => {
-            Err(Error::invalid(format!("\"{}\" is a view: rows go into tables", table.name)))
-        }
+        TableKind::View(_) => Err(Error::invalid(format!(
+            "\"{}\" is a view: rows go into tables",
+            table.name
+        ))),
     }
 }
 
@@ -131,10 +150,16 @@ pub(super) async fn prepare(
 ) -> Result<PreparedStatement> {
     let (_, source) = plan(context, insert).await?;
     let parameters = super::query::parameter_schema(&source.logical)?;
-    Ok(PreparedStatement { schema: None, parameters })
+    Ok(PreparedStatement {
+        schema: None,
+        parameters,
+    })
 }
 
-pub(super) async fn plan(context: &StatementContext, insert: &Insert) -> Result<(TableDef, LogicalQuery)> {
+pub(super) async fn plan(
+    context: &StatementContext,
+    insert: &Insert,
+) -> Result<(TableDef, LogicalQuery)> {
     let name = context.table_name(&insert.table)?;
     refuse_system(&name.schema)?;
     let catalog = &context.core().catalog;
@@ -161,10 +186,8 @@ fn constant_partitions(
     let mut constants = vec![];
     for part in &insert.partition {
         if !partitions.contains(&part.column) {
-            let hint = crate::names::did_you_mean(
-                &part.column,
-                partitions.iter().map(String::as_str),
-            );
+            let hint =
+                crate::names::did_you_mean(&part.column, partitions.iter().map(String::as_str));
             return Err(Error::not_found(format!(
                 "table \"{}\" has no partition column \"{}\"{hint}",
                 table.name, part.column
@@ -191,7 +214,11 @@ fn given_columns<'a>(
 ) -> Result<Vec<&'a ColumnDef>> {
     let constant = |name: &str| constants.iter().any(|(column, _)| column == name);
     if insert.columns.is_empty() {
-        return Ok(table.columns.iter().filter(|column| !constant(&column.name)).collect());
+        return Ok(table
+            .columns
+            .iter()
+            .filter(|column| !constant(&column.name))
+            .collect());
     }
     let mut given: Vec<&ColumnDef> = vec![];
     for name in &insert.columns {
@@ -236,9 +263,9 @@ fn fit(
         let value = match (position, constant, &column.default) {
             (Some(position), ..) => Expr::Column(produced[position].clone()),
             (None, Some((_, constant)), _) => constant.clone(),
-            (None, None, Some(default)) => {
-                base.create_logical_expr(default, &DFSchema::empty()).map_err(fail)?
-            }
+            (None, None, Some(default)) => base
+                .create_logical_expr(default, &DFSchema::empty())
+                .map_err(fail)?,
             (None, None, None) if column.nullable => lit(ScalarValue::Null),
             (None, None, None) => {
                 return Err(Error::invalid(format!(
@@ -259,7 +286,9 @@ fn fit(
 fn managed_target(managed: &ManagedTable, columns: &[ColumnDef]) -> Result<WriteTarget> {
     let location = tables::location_url(&managed.path)?;
     let mut target = WriteTarget::new(location, Format::Parquet, field_ids(columns));
-    target.partition_columns.clone_from(&managed.partition_columns);
+    target
+        .partition_columns
+        .clone_from(&managed.partition_columns);
     target.staging = false;
     Ok(target)
 }
@@ -285,7 +314,11 @@ fn managed_change(
     if partition_columns.is_empty() {
         return Ok(FileChange::Overwrite);
     }
-    Ok(FileChange::OverwritePartitions(overwritten(insert, partition_columns, files)?))
+    Ok(FileChange::OverwritePartitions(overwritten(
+        insert,
+        partition_columns,
+        files,
+    )?))
 }
 
 /// What an `INSERT OVERWRITE` into files takes the place of; `None` for an `INSERT INTO`.
@@ -300,7 +333,11 @@ fn overwrite_scope(
     if partition_columns.is_empty() {
         return Ok(Some(OverwriteScope::All));
     }
-    Ok(Some(OverwriteScope::Partitions(overwritten(insert, partition_columns, files)?)))
+    Ok(Some(OverwriteScope::Partitions(overwritten(
+        insert,
+        partition_columns,
+        files,
+    )?)))
 }
 
 /// The partitions an `INSERT OVERWRITE` takes the place of: those written, and the one that is
@@ -322,9 +359,14 @@ fn overwritten(
     if all_named && partitions.is_empty() {
         let value_of = |name: &String| {
             let part = insert.partition.iter().find(|part| part.column == *name);
-            let text = part.and_then(|part| part.value.as_ref()).map(ToString::to_string);
+            let text = part
+                .and_then(|part| part.value.as_ref())
+                .map(ToString::to_string);
             let text = text.map(|text| text.trim_matches('\'').to_owned());
-            (name.clone(), text.filter(|text| !text.eq_ignore_ascii_case("null")))
+            (
+                name.clone(),
+                text.filter(|text| !text.eq_ignore_ascii_case("null")),
+            )
         };
         partitions.push(partition_columns.iter().map(value_of).collect());
     }

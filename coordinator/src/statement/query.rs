@@ -39,7 +39,10 @@ pub(crate) async fn run(context: &StatementContext, query: LogicalQuery) -> Resu
     let query = optimise(context, query)?;
     let core = Arc::clone(context.core());
     let (stream, _plan) = run_query(core, query).await?;
-    Ok(Outcome::Rows { query_id: context.record.id, stream })
+    Ok(Outcome::Rows {
+        query_id: context.record.id,
+        stream,
+    })
 }
 
 /// Binds parameters and optimises.
@@ -47,7 +50,9 @@ pub(crate) fn optimise(context: &StatementContext, query: LogicalQuery) -> Resul
     let fail = |error| plan_error(&context.sql, error);
     let logical = bind_parameters(context, query.logical)?;
     let logical = query.state.optimize(&logical).map_err(fail)?;
-    context.record.set_snapshot(query.bound.snapshot.to_string());
+    context
+        .record
+        .set_snapshot(query.bound.snapshot.to_string());
     Ok(PlannedQuery {
         record: Arc::clone(&context.record),
         logical,
@@ -68,7 +73,10 @@ pub(super) async fn prepare(
     let planned = plan(context, query).await?;
     let parameters = parameter_schema(&planned.logical)?;
     let schema = Arc::clone(planned.logical.schema().inner());
-    Ok(PreparedStatement { schema: Some(schema), parameters })
+    Ok(PreparedStatement {
+        schema: Some(schema),
+        parameters,
+    })
 }
 
 /// Binds the names of a query and makes its logical plan.
@@ -80,7 +88,13 @@ pub(crate) async fn plan(context: &StatementContext, query: &DFStatement) -> Res
         .await
         .map_err(|error| plan_error(&context.sql, error))?;
     refuse_writes(&logical)?;
-    Ok(LogicalQuery { logical, bound, runtime, secrets, state })
+    Ok(LogicalQuery {
+        logical,
+        bound,
+        runtime,
+        secrets,
+        state,
+    })
 }
 
 /// The session in which a statement over `bound` is planned, and its slice of this node.
@@ -123,32 +137,53 @@ fn refuse_writes(plan: &LogicalPlan) -> Result<()> {
     })
     .map_err(|error| plan_error("", error))?;
     match refused {
-        Some(what) => Err(Error::unsupported(format!("{what} cannot stand inside a query"))),
+        Some(what) => Err(Error::unsupported(format!(
+            "{what} cannot stand inside a query"
+        ))),
         None => Ok(()),
     }
 }
 
 pub(super) fn parameter_schema(plan: &LogicalPlan) -> Result<SchemaRef> {
-    let types = plan.get_parameter_types().map_err(|error| plan_error("", error))?;
+    let types = plan
+        .get_parameter_types()
+        .map_err(|error| plan_error("", error))?;
     let mut fields: Vec<(usize, Field)> = types
         .into_iter()
         .map(|(name, data_type)| {
             let position = name.trim_start_matches('$').parse().unwrap_or(usize::MAX);
-            (position, Field::new(name, data_type.unwrap_or(DataType::Null), true))
+            (
+                position,
+                Field::new(name, data_type.unwrap_or(DataType::Null), true),
+            )
         })
         .collect();
     fields.sort_by_key(|(position, _)| *position);
-    Ok(Arc::new(Schema::new(fields.into_iter().map(|(_, field)| field).collect::<Vec<_>>())))
+    Ok(Arc::new(Schema::new(
+        fields
+            .into_iter()
+            .map(|(_, field)| field)
+            .collect::<Vec<_>>(),
+    )))
 }
 
 fn bind_parameters(context: &StatementContext, plan: LogicalPlan) -> Result<LogicalPlan> {
-    let wanted = plan.get_parameter_names().map_err(|error| plan_error("", error))?.len();
+    let wanted = plan
+        .get_parameter_names()
+        .map_err(|error| plan_error("", error))?
+        .len();
     if wanted == 0 {
         return Ok(plan);
     }
-    let rows: usize = context.parameters.iter().map(|batch| batch.num_rows()).sum();
+    let rows: usize = context
+        .parameters
+        .iter()
+        .map(|batch| batch.num_rows())
+        .sum();
     let Some(batch) = context.parameters.iter().find(|batch| batch.num_rows() > 0) else {
-        return Err(Error::invalid(format!("the statement has {wanted} parameters, none was given")));
+        return Err(Error::invalid(format!(
+            "the statement has {wanted} parameters, none was given"
+        )));
     };
     if rows > 1 {
         return Err(Error::invalid("a query takes one row of parameters"));
@@ -158,7 +193,9 @@ fn bind_parameters(context: &StatementContext, plan: LogicalPlan) -> Result<Logi
         let message = format!("the statement has {wanted} parameters, {given} were given");
         return Err(Error::invalid(message));
     }
-    let types = plan.get_parameter_types().map_err(|error| plan_error("", error))?;
+    let types = plan
+        .get_parameter_types()
+        .map_err(|error| plan_error("", error))?;
     let value = |(index, column): (usize, &ArrayRef)| {
         let value = ScalarValue::try_from_array(column, 0)?;
         // Clients send what they have: text for anything, milliseconds for every timestamp.
@@ -175,5 +212,6 @@ fn bind_parameters(context: &StatementContext, plan: LogicalPlan) -> Result<Logi
         .map(value)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| plan_error("", error))?;
-    plan.with_param_values(ParamValues::List(values)).map_err(|error| plan_error("", error))
+    plan.with_param_values(ParamValues::List(values))
+        .map_err(|error| plan_error("", error))
 }

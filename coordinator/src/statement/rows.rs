@@ -15,7 +15,10 @@ use crate::session::Outcome;
 /// Columns of text.
 pub(super) fn text_schema(columns: &[&str]) -> SchemaRef {
     Arc::new(Schema::new(
-        columns.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect::<Vec<_>>(),
+        columns
+            .iter()
+            .map(|name| Field::new(*name, DataType::Utf8, true))
+            .collect::<Vec<_>>(),
     ))
 }
 
@@ -26,7 +29,9 @@ pub(super) fn text_outcome(
     rows: &[Vec<Option<String>>],
 ) -> Result<Outcome> {
     let arrays = (0..columns.len()).map(|column| {
-        let cells = rows.iter().map(|row| row.get(column).and_then(|cell| cell.as_deref()));
+        let cells = rows
+            .iter()
+            .map(|row| row.get(column).and_then(|cell| cell.as_deref()));
         Arc::new(cells.collect::<StringArray>()) as ArrayRef
     });
     let batch = RecordBatch::try_new(text_schema(columns), arrays.collect())
@@ -37,8 +42,16 @@ pub(super) fn text_outcome(
 /// One batch as an outcome.
 pub(super) fn batch_outcome(context: &StatementContext, batch: RecordBatch) -> Outcome {
     let schema = batch.schema();
-    context.record.handed_over(batch.num_rows(), batch.get_array_memory_size());
-    context.core().queries.finish(&context.record, QueryState::Finished, None);
+    context
+        .record
+        .handed_over(batch.num_rows(), batch.get_array_memory_size());
+    context
+        .core()
+        .queries
+        .finish(&context.record, QueryState::Finished, None);
     let stream = RecordBatchStreamAdapter::new(schema, stream::iter([Ok(batch)]));
-    Outcome::Rows { query_id: context.record.id, stream: Box::pin(stream) }
+    Outcome::Rows {
+        query_id: context.record.id,
+        stream: Box::pin(stream),
+    }
 }

@@ -33,6 +33,10 @@ pub(super) async fn create(context: &StatementContext, create: &CreateSecret) ->
 /// `DROP SECRET name`.
 pub(super) async fn remove(context: &StatementContext, drop: &DropSecret) -> Result<Outcome> {
     context.admin_only("drop secrets")?;
-    context.core().catalog.drop_secret(&drop.name, drop.if_exists).await?;
+    context
+        .core()
+        .catalog
+        .drop_secret(&drop.name, drop.if_exists)
+        .await?;
     Ok(context.done())
 }

@@ -15,7 +15,9 @@ pub(super) async fn use_schema(
 ) -> Result<Outcome> {
     let name = context.schema_name(schema)?;
     check_schema(context, &name).await?;
-    context.session.change_settings(|settings| settings.set("schema", &name))?;
+    context
+        .session
+        .change_settings(|settings| settings.set("schema", &name))?;
     Ok(context.done())
 }
 
@@ -25,7 +27,9 @@ async fn check_schema(context: &StatementContext, name: &str) -> Result<()> {
         return Ok(());
     }
     let hint = did_you_mean(name, schemas.iter().map(|known| known.name.as_str()));
-    Err(Error::not_found(format!("schema \"{name}\" does not exist{hint}")))
+    Err(Error::not_found(format!(
+        "schema \"{name}\" does not exist{hint}"
+    )))
 }
 
 /// `SET name = value`.
@@ -33,7 +37,9 @@ pub(super) async fn set(context: &StatementContext, name: &str, value: &str) -> 
     if name == "schema" {
         check_schema(context, value).await?;
     }
-    context.session.change_settings(|settings| settings.set(name, value))?;
+    context
+        .session
+        .change_settings(|settings| settings.set(name, value))?;
     Ok(context.done())
 }
 
@@ -51,8 +57,9 @@ pub(super) fn reset(context: &StatementContext, name: Option<&str>) -> Result<Ou
 
 /// `KILL QUERY id`.
 pub(super) fn kill(context: &StatementContext, query_id: &str) -> Result<Outcome> {
-    let id = Uuid::parse_str(query_id)
-        .map_err(|error| Error::invalid(format!("\"{query_id}\" is no query id")).with_source(error))?;
+    let id = Uuid::parse_str(query_id).map_err(|error| {
+        Error::invalid(format!("\"{query_id}\" is no query id")).with_source(error)
+    })?;
     let user = context.session.user();
     context.core().queries.kill(id, &user.name, user.admin)?;
     Ok(context.done())

@@ -56,8 +56,11 @@ pub(super) async fn prepare_describe(
     describe: &Describe,
 ) -> Result<PreparedStatement> {
     table_details::find(context, &describe.table).await?;
-    let columns =
-        if describe.formatted { table_details::FORMATTED } else { table_details::COLUMNS };
+    let columns = if describe.formatted {
+        table_details::FORMATTED
+    } else {
+        table_details::COLUMNS
+    };
     Ok(rows_of(text_schema(columns)))
 }
 
@@ -120,9 +123,8 @@ async fn text_rows(context: &StatementContext, show: &Show) -> Result<Vec<Vec<Op
         Show::Users => {
             context.admin_only("list users")?;
             let users = context.core().catalog.users().await?;
-            let row = |user: waterbuck_catalog::User| {
-                vec![Some(user.name), Some(user.admin.to_string())]
-            };
+            let row =
+                |user: waterbuck_catalog::User| vec![Some(user.name), Some(user.admin.to_string())];
             Ok(users.into_iter().map(row).collect())
         }
         Show::Columns { table } => table_details::columns(context, table).await,
@@ -149,7 +151,9 @@ async fn check_schema(context: &StatementContext, schema: &str) -> Result<()> {
     }
     let names = schemas.iter().map(|known| known.name.as_str());
     let hint = crate::names::did_you_mean(schema, names);
-    Err(Error::not_found(format!("schema \"{schema}\" does not exist{hint}")))
+    Err(Error::not_found(format!(
+        "schema \"{schema}\" does not exist{hint}"
+    )))
 }
 
 async fn run(context: &StatementContext, sql: &str) -> Result<Outcome> {
@@ -170,5 +174,7 @@ fn literal(text: &str) -> String {
 }
 
 fn like_clause(column: &str, like: Option<&str>) -> String {
-    like.map_or_else(String::new, |pattern| format!(" AND {column} LIKE {}", literal(pattern)))
+    like.map_or_else(String::new, |pattern| {
+        format!(" AND {column} LIKE {}", literal(pattern))
+    })
 }

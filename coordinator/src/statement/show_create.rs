@@ -9,7 +9,11 @@ use super::sql_types::sql_type;
 
 /// The statement that makes `table`.
 pub(super) fn statement(table: &TableDef) -> String {
-    let name = format!("{}.{}", quoted(&table.name.schema), quoted(&table.name.name));
+    let name = format!(
+        "{}.{}",
+        quoted(&table.name.schema),
+        quoted(&table.name.name)
+    );
     let mut text = match &table.kind {
         TableKind::View(view) => create_view(&name, view),
         TableKind::External(external) => create_external(&name, table, external),
@@ -77,15 +81,25 @@ fn columns(columns: &[ColumnDef]) -> String {
 }
 
 fn list(names: &[String]) -> String {
-    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| quoted(name))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A name as it must be written: quoted unless it is a plain lower-case word.
 fn quoted(name: &str) -> String {
-    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    let plain = name
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty();
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if plain {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
 }
 
 fn literal(text: &str) -> String {

@@ -47,9 +47,10 @@ pub(super) fn stage_times(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
 /// The latest of a stage's tasks.
 fn time_of(metrics: &MetricsSet, name: &str) -> Duration {
     let nanos = metrics.iter().filter_map(|metric| match metric.value() {
-        MetricValue::Custom { name: known, value } if known == name => {
-            value.as_any().downcast_ref::<MaxLatencyMetric>().map(MaxLatencyMetric::value)
-        }
+        MetricValue::Custom { name: known, value } if known == name => value
+            .as_any()
+            .downcast_ref::<MaxLatencyMetric>()
+            .map(MaxLatencyMetric::value),
         _ => None,
     });
     Duration::from_nanos(nanos.max().unwrap_or(0) as u64)

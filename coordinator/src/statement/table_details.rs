@@ -11,13 +11,25 @@ use super::sql_types::sql_type;
 use crate::plan::Binder;
 use crate::tables::{self, FileFacts};
 
-pub(super) const COLUMNS: &[&str] =
-    &["column_name", "data_type", "is_nullable", "column_default", "comment"];
+pub(super) const COLUMNS: &[&str] = &[
+    "column_name",
+    "data_type",
+    "is_nullable",
+    "column_default",
+    "comment",
+];
 pub(super) const FORMATTED: &[&str] = &["property", "value", "detail"];
 pub(super) const PARTITIONS: &[&str] = &["partition", "files", "bytes"];
 pub(super) const FILES: &[&str] = &["path", "bytes", "last_modified", "partition"];
-pub(super) const STATS: &[&str] =
-    &["column_name", "distinct_count", "null_fraction", "min", "max", "average_width", "row_count"];
+pub(super) const STATS: &[&str] = &[
+    "column_name",
+    "distinct_count",
+    "null_fraction",
+    "min",
+    "max",
+    "average_width",
+    "row_count",
+];
 
 type Rows = Vec<Vec<Option<String>>>;
 
@@ -29,7 +41,10 @@ pub(super) async fn find(context: &StatementContext, table: &TableReference) -> 
     let name = context.table_name(table)?;
     match context.core().catalog.table(&name).await? {
         Some(table) => Ok(table),
-        None => match Binder::new(context).bind_tables(std::slice::from_ref(table)).await {
+        None => match Binder::new(context)
+            .bind_tables(std::slice::from_ref(table))
+            .await
+        {
             Err(error) => Err(error),
             Ok(_) => Err(Error::invalid(format!("\"{table}\" is a system table"))),
         },
@@ -42,9 +57,14 @@ pub(super) async fn columns(context: &StatementContext, table: &TableReference) 
     if let Some(table) = context.core().catalog.table(&name).await? {
         return Ok(table.columns.iter().map(column_row).collect());
     }
-    let bound = Binder::new(context).bind_tables(std::slice::from_ref(table)).await?;
+    let bound = Binder::new(context)
+        .bind_tables(std::slice::from_ref(table))
+        .await?;
     let missing = || Error::not_found(format!("table \"{table}\" does not exist"));
-    let catalog = bound.tables.catalog(crate::plan::CATALOG_NAME).ok_or_else(missing)?;
+    let catalog = bound
+        .tables
+        .catalog(crate::plan::CATALOG_NAME)
+        .ok_or_else(missing)?;
     let schema = catalog.schema(&name.schema).ok_or_else(missing)?;
     let provider = schema
         .table(&name.name)
@@ -91,8 +111,12 @@ pub(super) async fn formatted(context: &StatementContext, table: &TableReference
             ]
         })
         .collect();
-    let mut say = |name: &str, value: String| rows.push(vec![Some(name.to_owned()), Some(value), None]);
-    say("# table", format!("{}.{}", table.name.schema, table.name.name));
+    let mut say =
+        |name: &str, value: String| rows.push(vec![Some(name.to_owned()), Some(value), None]);
+    say(
+        "# table",
+        format!("{}.{}", table.name.schema, table.name.name),
+    );
     say("# id", table.uuid.to_string());
     say("# snapshot", table.begin_snapshot.to_string());
     if let Some(comment) = &table.comment {
@@ -118,7 +142,10 @@ pub(super) async fn formatted(context: &StatementContext, table: &TableReference
     if !matches!(table.kind, TableKind::View(_)) {
         let files = tables::files(context, &table).await?;
         say("# files", files.len().to_string());
-        say("# bytes", files.iter().map(|file| file.bytes).sum::<u64>().to_string());
+        say(
+            "# bytes",
+            files.iter().map(|file| file.bytes).sum::<u64>().to_string(),
+        );
         if let Some(statistics) = context.core().catalog.statistics(table.id).await? {
             say("# rows (analyzed)", statistics.row_count.to_string());
             say("# analyzed at", statistics.computed_at.to_rfc3339());
@@ -137,7 +164,11 @@ pub(super) async fn partitions(context: &StatementContext, table: &TableReferenc
         sum.1 += file.bytes;
     }
     let row = |(partition, (files, bytes)): (String, (u64, u64))| {
-        vec![Some(partition), Some(files.to_string()), Some(bytes.to_string())]
+        vec![
+            Some(partition),
+            Some(files.to_string()),
+            Some(bytes.to_string()),
+        ]
     };
     Ok(sums.into_iter().map(row).collect())
 }
@@ -159,9 +190,10 @@ pub(super) async fn files(context: &StatementContext, table: &TableReference) ->
 }
 
 fn partition_text(file: &FileFacts) -> String {
-    let parts = file.partition.iter().map(|(name, value)| {
-        format!("{name}={}", value.as_deref().unwrap_or("NULL"))
-    });
+    let parts = file
+        .partition
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.as_deref().unwrap_or("NULL")));
     parts.collect::<Vec<_>>().join("/")
 }
 
@@ -186,6 +218,14 @@ pub(super) async fn stats(context: &StatementContext, table: &TableReference) ->
             ]
         })
         .collect();
-    rows.push(vec![None, None, None, None, None, None, Some(statistics.row_count.to_string())]);
+    rows.push(vec![
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        Some(statistics.row_count.to_string()),
+    ]);
     Ok(rows)
 }

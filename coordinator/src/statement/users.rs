@@ -16,10 +16,17 @@ pub(super) async fn create(context: &StatementContext, create: &CreateUser) -> R
         if create.if_not_exists {
             return Ok(context.done());
         }
-        return Err(Error::already_exists(format!("user \"{}\" exists already", create.name)));
+        return Err(Error::already_exists(format!(
+            "user \"{}\" exists already",
+            create.name
+        )));
     }
     let password_hash = hash_password(create.password.reveal()).await?;
-    let user = User { name: create.name.clone(), password_hash, admin: create.admin };
+    let user = User {
+        name: create.name.clone(),
+        password_hash,
+        admin: create.admin,
+    };
     catalog.put_user(user).await?;
     Ok(context.done())
 }
@@ -32,7 +39,10 @@ pub(super) async fn alter(context: &StatementContext, alter: &AlterUser) -> Resu
     }
     let catalog = &context.core().catalog;
     let Some(mut user) = catalog.user(&alter.name).await? else {
-        return Err(Error::not_found(format!("user \"{}\" does not exist", alter.name)));
+        return Err(Error::not_found(format!(
+            "user \"{}\" does not exist",
+            alter.name
+        )));
     };
     if let Some(password) = &alter.password {
         user.password_hash = hash_password(password.reveal()).await?;
@@ -48,6 +58,10 @@ pub(super) async fn remove(context: &StatementContext, drop: &DropUser) -> Resul
     if drop.name == context.session.user().name {
         return Err(Error::invalid("you cannot drop yourself"));
     }
-    context.core().catalog.drop_user(&drop.name, drop.if_exists).await?;
+    context
+        .core()
+        .catalog
+        .drop_user(&drop.name, drop.if_exists)
+        .await?;
     Ok(context.done())
 }

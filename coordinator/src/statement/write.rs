@@ -47,8 +47,8 @@ pub(super) async fn write_aside(
         ids: Arc::clone(&ids),
         kept: None,
     };
-    query.logical = write_plan(query.logical, target, ids)
-        .map_err(|error| plan_error(&context.sql, error))?;
+    query.logical =
+        write_plan(query.logical, target, ids).map_err(|error| plan_error(&context.sql, error))?;
     let mut planned = optimise(context, query)?;
     planned.ends_query = false;
     let (stream, _plan) = run_query(Arc::clone(context.core()), planned).await?;
@@ -75,7 +75,8 @@ impl Aside {
             // Whoever asked may be gone.
             let _gone = tell.send(published);
         });
-        told.await.map_err(|_| Error::new(ErrorKind::Cancelled, "the server is stopping"))?
+        told.await
+            .map_err(|_| Error::new(ErrorKind::Cancelled, "the server is stopping"))?
     }
 
     async fn publish_now(

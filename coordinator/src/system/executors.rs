@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
-};
+use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array};
 use waterbuck_engine::Result;
 
 use super::build;
@@ -20,8 +18,10 @@ pub(super) fn batch(context: &StatementContext) -> Result<RecordBatch> {
     let number = |get: fn(&ExecutorInfo) -> u64| -> ArrayRef {
         Arc::new(all.iter().map(get).map(Some).collect::<UInt64Array>())
     };
-    let registered: TimestampMicrosecondArray =
-        all.iter().map(|known| Some(known.registered_at.timestamp_micros())).collect();
+    let registered: TimestampMicrosecondArray = all
+        .iter()
+        .map(|known| Some(known.registered_at.timestamp_micros()))
+        .collect();
     build(vec![
         ("executor_id", text(|known| Some(known.id.clone()))),
         ("url", text(|known| Some(known.url.to_string()))),
@@ -32,9 +32,15 @@ pub(super) fn batch(context: &StatementContext) -> Result<RecordBatch> {
         ("running_queries", number(|known| known.running_queries)),
         ("memory_used_bytes", number(|known| known.memory_used_bytes)),
         ("memory_peak_bytes", number(|known| known.memory_peak_bytes)),
-        ("memory_limit_bytes", number(|known| known.memory_limit_bytes)),
+        (
+            "memory_limit_bytes",
+            number(|known| known.memory_limit_bytes),
+        ),
         ("spilled_bytes", number(|known| known.spilled_bytes)),
-        ("last_heartbeat_ms", number(|known| known.silent_for().as_millis() as u64)),
+        (
+            "last_heartbeat_ms",
+            number(|known| known.silent_for().as_millis() as u64),
+        ),
         ("registered_at", Arc::new(registered)),
         ("reason", text(|known| known.reason.clone())),
     ])

@@ -28,7 +28,9 @@ pub(crate) async fn add_information_schema(
     let described = described(context).await?;
     let provider = Arc::new(InformationSchemaProvider::new(described));
     if let Some(catalog) = tables.catalog(CATALOG_NAME) {
-        catalog.register_schema(INFORMATION_SCHEMA, provider).map_err(internal)?;
+        catalog
+            .register_schema(INFORMATION_SCHEMA, provider)
+            .map_err(internal)?;
     }
     Ok(())
 }
@@ -38,18 +40,28 @@ async fn described(context: &StatementContext) -> Result<Arc<dyn CatalogProvider
     let catalog = Arc::new(MemoryCatalogProvider::new());
     for schema in store.schemas().await? {
         let provider = Arc::new(MemorySchemaProvider::new());
-        catalog.register_schema(&schema.name, provider).map_err(internal)?;
+        catalog
+            .register_schema(&schema.name, provider)
+            .map_err(internal)?;
     }
     for table in store.tables(None).await? {
-        let Some(schema) = catalog.schema(&table.name.schema) else { continue };
+        let Some(schema) = catalog.schema(&table.name.schema) else {
+            continue;
+        };
         let described = Arc::new(DescribedTable::new(&table));
-        schema.register_table(table.name.name.clone(), described).map_err(internal)?;
+        schema
+            .register_table(table.name.name.clone(), described)
+            .map_err(internal)?;
     }
     let system = Arc::new(MemorySchemaProvider::new()) as Arc<dyn SchemaProvider>;
     for (name, table) in super::all(context).await? {
-        system.register_table(name.to_owned(), table).map_err(internal)?;
+        system
+            .register_table(name.to_owned(), table)
+            .map_err(internal)?;
     }
-    catalog.register_schema(super::SCHEMA, system).map_err(internal)?;
+    catalog
+        .register_schema(super::SCHEMA, system)
+        .map_err(internal)?;
     let list = MemoryCatalogProviderList::new();
     list.register_catalog(CATALOG_NAME.to_owned(), catalog as Arc<dyn CatalogProvider>);
     Ok(Arc::new(list))

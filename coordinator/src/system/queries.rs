@@ -38,7 +38,10 @@ pub(super) fn batch(context: &StatementContext) -> Result<RecordBatch> {
         Arc::new(rows.iter().map(get).map(Some).collect::<UInt32Array>())
     };
     let millis = |get: &dyn Fn(&Row) -> Option<std::time::Duration>| -> ArrayRef {
-        let cells = rows.iter().map(get).map(|time| time.map(|time| time.as_secs_f64() * 1e3));
+        let cells = rows
+            .iter()
+            .map(get)
+            .map(|time| time.map(|time| time.as_secs_f64() * 1e3));
         Arc::new(cells.collect::<Float64Array>())
     };
     let time = |get: &dyn Fn(&Row) -> Option<i64>| -> ArrayRef {
@@ -46,24 +49,45 @@ pub(super) fn batch(context: &StatementContext) -> Result<RecordBatch> {
     };
     build(vec![
         ("query_id", text(&|(query, _)| Some(query.id.to_string()))),
-        ("state", text(&|(_, view)| Some(view.state.name().to_owned()))),
+        (
+            "state",
+            text(&|(_, view)| Some(view.state.name().to_owned())),
+        ),
         ("user_name", text(&|(query, _)| Some(query.user.clone()))),
-        ("session_id", text(&|(query, _)| Some(query.session_id.to_string()))),
+        (
+            "session_id",
+            text(&|(query, _)| Some(query.session_id.to_string())),
+        ),
         ("kind", text(&|(query, _)| Some(query.kind.to_owned()))),
         ("sql", text(&|(query, _)| Some(query.sql.clone()))),
-        ("started_at", time(&|(query, _)| Some(query.started_at.timestamp_micros()))),
-        ("finished_at", time(&|(_, view)| view.finished_at.map(|at| at.timestamp_micros()))),
+        (
+            "started_at",
+            time(&|(query, _)| Some(query.started_at.timestamp_micros())),
+        ),
+        (
+            "finished_at",
+            time(&|(_, view)| view.finished_at.map(|at| at.timestamp_micros())),
+        ),
         ("elapsed_ms", millis(&|(_, view)| Some(view.elapsed))),
-        ("planning_ms", millis(&|(_, view)| Some(view.timings.planning))),
+        (
+            "planning_ms",
+            millis(&|(_, view)| Some(view.timings.planning)),
+        ),
         ("queued_ms", millis(&|(_, view)| Some(view.timings.queued))),
         ("first_row_ms", millis(&|(_, view)| view.timings.first_row)),
-        ("execution_ms", millis(&|(_, view)| Some(view.timings.execution))),
+        (
+            "execution_ms",
+            millis(&|(_, view)| Some(view.timings.execution)),
+        ),
         ("rows", number(&|(_, view)| view.rows)),
         ("bytes", number(&|(_, view)| view.bytes)),
         ("stages", count(&|(_, view)| view.stages)),
         ("tasks", count(&|(_, view)| view.tasks)),
         ("attempts", count(&|(_, view)| view.attempts)),
-        ("peak_memory_bytes", number(&|(_, view)| view.peak_memory_bytes)),
+        (
+            "peak_memory_bytes",
+            number(&|(_, view)| view.peak_memory_bytes),
+        ),
         ("snapshot", text(&|(_, view)| view.snapshot.clone())),
         ("error", text(&|(_, view)| view.error.clone())),
     ])

@@ -14,7 +14,11 @@ pub(super) fn batch(context: &StatementContext) -> Result<RecordBatch> {
     let mut rows: Vec<SettingRow> = context.settings.list();
     let listed: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
     let options = context.settings.list_options();
-    rows.extend(options.into_iter().filter(|option| !listed.contains(&option.name)));
+    rows.extend(
+        options
+            .into_iter()
+            .filter(|option| !listed.contains(&option.name)),
+    );
     let text = |get: fn(&SettingRow) -> String| -> ArrayRef {
         Arc::new(rows.iter().map(get).map(Some).collect::<StringArray>())
     };
@@ -33,9 +37,18 @@ pub(super) async fn secrets(context: &StatementContext) -> Result<RecordBatch> {
     } else {
         vec![]
     };
-    let name: StringArray = secrets.iter().map(|secret| Some(secret.name.as_str())).collect();
-    let kind: StringArray = secrets.iter().map(|secret| Some(secret.kind.as_str())).collect();
-    let scope: StringArray = secrets.iter().map(|secret| secret.scope.as_deref()).collect();
+    let name: StringArray = secrets
+        .iter()
+        .map(|secret| Some(secret.name.as_str()))
+        .collect();
+    let kind: StringArray = secrets
+        .iter()
+        .map(|secret| Some(secret.kind.as_str()))
+        .collect();
+    let scope: StringArray = secrets
+        .iter()
+        .map(|secret| secret.scope.as_deref())
+        .collect();
     build(vec![
         ("name", Arc::new(name) as ArrayRef),
         ("kind", Arc::new(kind)),

@@ -26,7 +26,9 @@ pub struct SessionFactory {
 impl SessionFactory {
     /// A factory whose sessions carry `extensions`.
     pub fn new(extensions: Vec<Arc<dyn Extension>>) -> Self {
-        Self { extensions: extensions.into() }
+        Self {
+            extensions: extensions.into(),
+        }
     }
 
     /// The configuration every session starts from.
@@ -57,6 +59,8 @@ impl SessionFactory {
     }
 
     fn extend(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
-        self.extensions.iter().fold(builder, |builder, extension| extension.configure(builder))
+        self.extensions
+            .iter()
+            .fold(builder, |builder, extension| extension.configure(builder))
     }
 }

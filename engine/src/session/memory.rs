@@ -30,7 +30,11 @@ pub struct MemoryBudget {
 impl MemoryBudget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicUsize::new(0), peak: AtomicUsize::new(0) })
+        Arc::new(Self {
+            limit,
+            used: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+        })
     }
 
     /// The budget in bytes.
@@ -58,9 +62,11 @@ impl MemoryBudget {
     }
 
     fn try_grow(&self, bytes: usize) -> bool {
-        let grown = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-            used.checked_add(bytes).filter(|sum| *sum <= self.limit)
-        });
+        let grown = self
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(bytes).filter(|sum| *sum <= self.limit)
+            });
         if let Ok(before) = grown {
             self.peak.fetch_max(before + bytes, Ordering::Relaxed);
         }
@@ -80,7 +86,11 @@ pub struct QueryMemoryPool {
 impl QueryMemoryPool {
     /// A pool of at most `limit` bytes (0 = the whole budget) inside `budget`.
     pub fn new(budget: Arc<MemoryBudget>, limit: usize) -> Self {
-        let limit = if limit == 0 { budget.limit() } else { limit.min(budget.limit()) };
+        let limit = if limit == 0 {
+            budget.limit()
+        } else {
+            limit.min(budget.limit())
+        };
         Self {
             shares: TrackConsumersPool::new(FairSpillPool::new(limit), REPORTED_CONSUMERS),
             budget,
@@ -95,7 +105,8 @@ impl QueryMemoryPool {
     }
 
     fn record_peak(&self) {
-        self.peak.fetch_max(self.shares.reserved(), Ordering::Relaxed);
+        self.peak
+            .fetch_max(self.shares.reserved(), Ordering::Relaxed);
     }
 
     fn exhausted(&self, reservation: &MemoryReservation, additional: usize) -> DataFusionError {
@@ -108,14 +119,21 @@ impl QueryMemoryPool {
             self.limit,
             self.budget.limit(),
             self.budget.used(),
-            self.shares.report_top(REPORTED_CONSUMERS.get()).replace('\n', " "),
+            self.shares
+                .report_top(REPORTED_CONSUMERS.get())
+                .replace('\n', " "),
         ))
     }
 }
 
 impl Display for QueryMemoryPool {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(f, "query memory: {} of {} bytes", self.shares.reserved(), self.limit)
+        write!(
+            f,
+            "query memory: {} of {} bytes",
+            self.shares.reserved(),
+            self.limit
+        )
     }
 }
 
@@ -183,7 +201,10 @@ mod tests {
         let mine = MemoryConsumer::new("HashJoin").register(&small);
         let theirs = MemoryConsumer::new("Sort").register(&other);
         let error = mine.try_grow(101).unwrap_err().to_string();
-        assert!(error.contains("\"HashJoin\"") && error.contains("memory_limit"), "{error}");
+        assert!(
+            error.contains("\"HashJoin\"") && error.contains("memory_limit"),
+            "{error}"
+        );
         theirs.try_grow(900).unwrap();
         assert_eq!(budget.used(), 900);
     }

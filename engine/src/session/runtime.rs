@@ -60,9 +60,15 @@ impl NodeRuntime {
         let disk = DiskManagerBuilder::default()
             .with_mode(mode)
             .with_max_temp_directory_size(config.spill_limit_bytes);
-        let template = RuntimeEnvBuilder::new().with_disk_manager_builder(disk).build()?;
+        let template = RuntimeEnvBuilder::new()
+            .with_disk_manager_builder(disk)
+            .build()?;
         let budget = MemoryBudget::new(config.memory_limit_bytes);
-        Ok(Arc::new(Self { budget, template, queries: DashMap::new() }))
+        Ok(Arc::new(Self {
+            budget,
+            template,
+            queries: DashMap::new(),
+        }))
     }
 
     /// The node's memory budget.
@@ -86,7 +92,8 @@ impl NodeRuntime {
         memory_limit: usize,
         stores: impl FnOnce() -> Arc<dyn ObjectStoreRegistry>,
     ) -> Result<Arc<RuntimeEnv>, DataFusionError> {
-        self.queries.retain(|_, share| share.runtime.strong_count() > 0);
+        self.queries
+            .retain(|_, share| share.runtime.strong_count() > 0);
         let slot = self.queries.entry(query_id.to_owned());
         if let dashmap::Entry::Occupied(slot) = &slot
             && let Some(runtime) = slot.get().runtime.upgrade()
@@ -107,11 +114,18 @@ impl NodeRuntime {
 
     /// The most bytes a running query held on this node, or `None` when it does not run here.
     pub fn query_peak_bytes(&self, query_id: &str) -> Option<usize> {
-        self.queries.get(query_id)?.pool.upgrade().map(|pool| pool.peak())
+        self.queries
+            .get(query_id)?
+            .pool
+            .upgrade()
+            .map(|pool| pool.peak())
     }
 
     /// How many queries have work on this node.
     pub fn running_queries(&self) -> usize {
-        self.queries.iter().filter(|share| share.runtime.strong_count() > 0).count()
+        self.queries
+            .iter()
+            .filter(|share| share.runtime.strong_count() > 0)
+            .count()
     }
 }

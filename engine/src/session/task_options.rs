@@ -88,10 +88,12 @@ impl TaskOptions {
 /// Header values must be visible ASCII, whatever an option holds.
 fn encode_hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+            text
+        })
 }
 
 fn decode_hex(text: &str) -> Result<Vec<u8>, DataFusionError> {
@@ -117,12 +119,18 @@ mod tests {
         let mut receiver = SessionConfig::new();
         options.apply_overrides(&mut receiver).unwrap();
         assert_eq!(receiver.batch_size(), 17);
-        assert_eq!(receiver.options().execution.time_zone.as_deref(), Some("+02:00"));
+        assert_eq!(
+            receiver.options().execution.time_zone.as_deref(),
+            Some("+02:00")
+        );
     }
 
     #[test]
     fn damaged_overrides_are_an_error() {
-        let options = TaskOptions { overrides: "zz".to_owned(), ..TaskOptions::default() };
+        let options = TaskOptions {
+            overrides: "zz".to_owned(),
+            ..TaskOptions::default()
+        };
         assert!(options.apply_overrides(&mut SessionConfig::new()).is_err());
     }
 }

@@ -24,7 +24,9 @@ pub fn number_placeholders(sql: &str) -> Cow<'_, str> {
             continue;
         }
         let (line, column) = (token.span.start.line, token.span.start.column);
-        let Some(at) = offset(sql, &starts, line, column) else { return Cow::Borrowed(sql) };
+        let Some(at) = offset(sql, &starts, line, column) else {
+            return Cow::Borrowed(sql);
+        };
         number += 1;
         numbered.push_str(&sql[copied..at]);
         numbered.push_str(&format!("${number}"));
@@ -35,7 +37,11 @@ pub fn number_placeholders(sql: &str) -> Cow<'_, str> {
 }
 
 fn line_starts(sql: &str) -> Vec<usize> {
-    let after = sql.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+    let after = sql
+        .bytes()
+        .enumerate()
+        .filter(|(_, byte)| *byte == b'\n')
+        .map(|(at, _)| at + 1);
     std::iter::once(0).chain(after).collect()
 }
 

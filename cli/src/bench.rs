@@ -1,0 +1,87 @@
+//! `waterbuck bench`: from flags to the suites of the benchmarks crate.
+
+use std::io;
+use std::path::PathBuf;
+
+use waterbuck_benchmarks::{
+    Common, FilesOptions, LatencyOptions, PeerKind, ReportFormat as Written, Sinks, StreamOptions,
+    TpchOptions, run_files, run_latency, run_stream, run_tpch,
+};
+use waterbuck_engine::{Error, ErrorKind, Result};
+
+use crate::args::{
+    BenchArgs, BenchCommonArgs, BenchPeerArgs, BenchSuite, BenchTpchArgs, Peer, ReportFormat,
+};
+
+const DATA_DIR: &str = "waterbuck-bench";
+
+/// Runs a suite: its report goes to standard output, notes to standard error.
+///
+/// # Errors
+/// When it cannot be run, or an answer is wrong.
+pub(crate) async fn run(args: BenchArgs) -> Result<()> {
+    let (mut report, mut notes) = (io::stdout(), io::stderr());
+    let mut sinks = Sinks { report: &mut report, notes: &mut notes };
+    tokio::select! {
+        result = run_suite(args.suite, &mut sinks) => result,
+        // What was started is killed when the suite's future is dropped.
+        _ = tokio::signal::ctrl_c() => Err(Error::new(ErrorKind::Cancelled, "interrupted")),
+    }
+}
+
+async fn run_suite(suite: BenchSuite, sinks: &mut Sinks<'_>) -> Result<()> {
+    match suite {
+        BenchSuite::Tpch(args) => run_tpch(&tpch(args)?, sinks).await,
+        BenchSuite::Latency(args) => {
+            let common = common(args.common)?;
+            run_latency(&LatencyOptions { common, repeat: args.repeat }, sinks).await
+        }
+        BenchSuite::Stream(args) => {
+            let (rows, repeat) = (args.rows, args.repeat);
+            run_stream(&StreamOptions { common: common(args.common)?, rows, repeat }, sinks).await
+        }
+        BenchSuite::Files(args) => {
+            let files = args.files;
+            run_files(&FilesOptions { common: common(args.common)?, files }, sinks).await
+        }
+    }
+}
+
+/// Serves as the peer `datafusion` until standard input ends.
+///
+/// # Errors
+/// When the tables cannot be opened.
+pub(crate) async fn run_peer(args: BenchPeerArgs) -> Result<()> {
+    let mut input = io::stdin().lock();
+    waterbuck_benchmarks::run_peer(&args.data_dir, &mut input, &mut io::stdout()).await
+}
+
+fn tpch(args: BenchTpchArgs) -> Result<TpchOptions> {
+    let kind = |peer: &Peer| match peer {
+        Peer::DataFusion => PeerKind::DataFusion,
+        Peer::DuckDb => PeerKind::DuckDb,
+    };
+    Ok(TpchOptions {
+        common: common(args.common)?,
+        scale: args.scale,
+        queries: args.queries,
+        repeat: args.repeat,
+        peers: args.compare.iter().map(kind).collect(),
+        python: args.python,
+    })
+}
+
+fn common(args: BenchCommonArgs) -> Result<Common> {
+    let format = match args.format {
+        ReportFormat::Table => Written::Table,
+        ReportFormat::Json => Written::Json,
+    };
+    let data_dir = args.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
+    Ok(Common { program: program()?, data_dir, executors: args.executors, format })
+}
+
+/// The running program, which is also what clusters are made of.
+pub(crate) fn program() -> Result<PathBuf> {
+    std::env::current_exe()
+        .map_err(|error| Error::internal("the program has no path").with_source(error))
+}
