@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use tokio::signal::unix::{SignalKind, signal};
 use waterbuck_benchmarks::{
     Common, FilesOptions, LatencyOptions, PeerKind, ReportFormat as Written, Sinks, StreamOptions,
     TpchOptions, run_files, run_latency, run_stream, run_tpch,
@@ -21,11 +22,16 @@ const DATA_DIR: &str = "waterbuck-bench";
 /// When it cannot be run, or an answer is wrong.
 pub(crate) async fn run(args: BenchArgs) -> Result<()> {
     let (mut report, mut notes) = (io::stdout(), io::stderr());
-    let mut sinks = Sinks { report: &mut report, notes: &mut notes };
+    let mut sinks = Sinks {
+        report: &mut report,
+        notes: &mut notes,
+    };
     tokio::select! {
         result = run_suite(args.suite, &mut sinks) => result,
         // What was started is killed when the suite's future is dropped.
-        _ = tokio::signal::ctrl_c() => Err(Error::new(ErrorKind::Cancelled, "interrupted")),
+        stopped = stop_requested() => {
+            stopped.and(Err(Error::new(ErrorKind::Cancelled, "the benchmark was interrupted")))
+        }
     }
 }
 
@@ -34,15 +40,37 @@ async fn run_suite(suite: BenchSuite, sinks: &mut Sinks<'_>) -> Result<()> {
         BenchSuite::Tpch(args) => run_tpch(&tpch(args)?, sinks).await,
         BenchSuite::Latency(args) => {
             let common = common(args.common)?;
-            run_latency(&LatencyOptions { common, repeat: args.repeat }, sinks).await
+            run_latency(
+                &LatencyOptions {
+                    common,
+                    repeat: args.repeat,
+                },
+                sinks,
+            )
+            .await
         }
         BenchSuite::Stream(args) => {
             let (rows, repeat) = (args.rows, args.repeat);
-            run_stream(&StreamOptions { common: common(args.common)?, rows, repeat }, sinks).await
+            run_stream(
+                &StreamOptions {
+                    common: common(args.common)?,
+                    rows,
+                    repeat,
+                },
+                sinks,
+            )
+            .await
         }
         BenchSuite::Files(args) => {
             let files = args.files;
-            run_files(&FilesOptions { common: common(args.common)?, files }, sinks).await
+            run_files(
+                &FilesOptions {
+                    common: common(args.common)?,
+                    files,
+                },
+                sinks,
+            )
+            .await
         }
     }
 }
@@ -77,11 +105,30 @@ fn common(args: BenchCommonArgs) -> Result<Common> {
         ReportFormat::Json => Written::Json,
     };
     let data_dir = args.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
-    Ok(Common { program: program()?, data_dir, executors: args.executors, format })
+    Ok(Common {
+        program: program()?,
+        data_dir,
+        executors: args.executors,
+        format,
+    })
 }
 
 /// The running program, which is also what clusters are made of.
 pub(crate) fn program() -> Result<PathBuf> {
     std::env::current_exe()
         .map_err(|error| Error::internal("the program has no path").with_source(error))
+}
+
+/// Waits for Ctrl-C, SIGTERM, or the end of the terminal.
+pub(crate) async fn stop_requested() -> Result<()> {
+    let unwatched =
+        |error: io::Error| Error::internal("signals cannot be watched").with_source(error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(unwatched)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(unwatched)?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+    Ok(())
 }

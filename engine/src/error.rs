@@ -15,7 +15,7 @@ pub enum ErrorKind {
     InvalidQuery,
     /// A named object does not exist: correct the name or create the object.
     NotFound,
-    /// An object of this name exists already: choose another name or drop it first.
+    /// An object of this name already exists: choose another name or drop it first.
     AlreadyExists,
     /// Another session changed the same object: read again and retry.
     Conflict,

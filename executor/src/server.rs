@@ -18,6 +18,7 @@ use waterbuck_engine::{Error, Result};
 
 use crate::heartbeat::HeartbeatSender;
 use crate::node::ExecutorNode;
+use crate::tasks::CountTasks;
 
 /// How long a drained executor goes on serving so that its last results are fetched.
 const LINGER: Duration = Duration::from_millis(200);
@@ -124,7 +125,9 @@ impl ExecutorServer {
     async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let token = self.node.cluster_token.clone();
         let guard = move |request: Request<()>| admit(token.as_deref(), request);
-        let worker = InterceptedService::new(self.node.worker().into_worker_server(), guard);
+        let worker = self.node.worker().into_worker_server();
+        let counted = CountTasks { inner: worker, tasks: Arc::clone(&self.node.tasks) };
+        let worker = InterceptedService::new(counted, guard);
         Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(5)))
             .initial_stream_window_size(8 * 1024 * 1024)

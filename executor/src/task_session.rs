@@ -1,5 +1,4 @@
-//! The session a task runs in: the query's slice of this node, its options, and a guard that says
-//! when the task is gone.
+//! The session a task runs in: the query's slice of this node, and its options.
 
 use std::sync::Arc;
 
@@ -31,7 +30,6 @@ impl WorkerSessionBuilder for TaskSessions {
             .get_or_insert_with(SessionFactory::base_config);
         let options = TaskOptions::of(config.options());
         options.apply_overrides(config)?;
-        config.set_extension(Arc::new(node.tasks.enter()));
         let runtime = node
             .runtime
             .for_query(&options.query_id, options.memory_limit, || {

@@ -1,33 +1,47 @@
-//! Counts the tasks that live on this executor.
+//! Counts the tasks that run on this executor.
+//!
+//! Each task has one call open from its coordinator, from its dispatch until its query has ended or
+//! its coordinator has gone; so the open calls are the tasks.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::Notify;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tower::Service;
 
-/// The number of tasks alive on this executor.
+/// The call a coordinator keeps open for each task.
+const TASK_CALL: &str = "/CoordinatorChannel";
+
+/// The number of tasks on this executor.
 #[derive(Debug, Default)]
 pub struct RunningTasks {
     count: AtomicUsize,
     left: Notify,
 }
 
-/// Held by a task's session: dropping it says that the task is gone.
+/// One open call: dropping it says that the task is over.
 #[derive(Debug)]
-pub(crate) struct TaskGuard(Arc<RunningTasks>);
+struct TaskGuard(Arc<RunningTasks>);
 
 impl RunningTasks {
-    /// How many tasks are alive.
+    /// How many tasks there are.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn enter(self: &Arc<Self>) -> TaskGuard {
+    fn enter(self: &Arc<Self>) -> TaskGuard {
         self.count.fetch_add(1, Ordering::SeqCst);
         TaskGuard(Arc::clone(self))
     }
 
-    /// Waits until no task is alive. Cancel-safe.
+    /// Waits until there is no task. Cancel-safe.
     pub async fn all_done(&self) {
         loop {
             let left = self.left.notified();
@@ -43,6 +57,70 @@ impl Drop for TaskGuard {
     fn drop(&mut self) {
         self.0.count.fetch_sub(1, Ordering::SeqCst);
         self.0.left.notify_waiters();
+    }
+}
+
+/// A gRPC service that counts its open task calls.
+#[derive(Debug, Clone)]
+pub(crate) struct CountTasks<S> {
+    pub(crate) inner: S,
+    pub(crate) tasks: Arc<RunningTasks>,
+}
+
+impl<S: NamedService> NamedService for CountTasks<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<Request<Body>> for CountTasks<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let guard = request.uri().path().ends_with(TASK_CALL).then(|| self.tasks.enter());
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await?;
+            Ok(match guard {
+                Some(guard) => answer.map(|body| Body::new(Guarded { body, _guard: guard })),
+                None => answer,
+            })
+        })
+    }
+}
+
+/// A response body that holds its call's guard.
+struct Guarded {
+    body: Body,
+    _guard: TaskGuard,
+}
+
+impl HttpBody for Guarded {
+    type Data = bytes::Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -18,9 +18,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_syntax_error_has_line_column_and_caret() {
     let (_cluster, client) = server().await;
-    let error = failure(&client, "SELECT 1,\n  2 +\nFROM t").await;
+    let error = failure(&client, "SELECT 1,\n  2\nFROM t t t").await;
     assert_eq!(error.code, Code::InvalidArgument);
-    expect_words(&error, &["line 3", "column 1", "FROM t", "^"]);
+    expect_words(&error, &["line 3", "column 10", "FROM t", "^"]);
     assert_eq!(error.sqlstate.as_deref(), Some("42601"), "{error}");
 }
 

@@ -76,14 +76,9 @@ async fn run_all(mode: &dyn Mode) {
     assert!(!files.is_empty(), "no .slt files found");
     let mut failures = Vec::new();
     for file in &files {
-        if let Err(error) = run_sql_file(mode, file).await {
-            failures.push(error.to_string());
-        }
+        failures.extend(run_sql_file(mode, file).await);
     }
     let (name, count) = (mode.name(), failures.len());
-    assert!(
-        failures.is_empty(),
-        "{name}: {count} files failed:\n{}",
-        failures.join("\n")
-    );
+    let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    assert!(failures.is_empty(), "{name}: {count} failures:\n{}", failures.join("\n"));
 }

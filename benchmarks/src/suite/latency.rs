@@ -53,6 +53,7 @@ pub async fn run_latency(options: &LatencyOptions, sinks: &mut Sinks<'_>) -> Res
     }
     let memory = cluster.peak_memory_bytes();
     write_report(sinks, options, &measured, memory)?;
+    drop(client);
     cluster.stop().await
 }
 

@@ -79,7 +79,7 @@ pub async fn run_stream(options: &StreamOptions, sinks: &mut Sinks<'_>) -> Resul
         runs.memory_after_bytes.push(cluster.front_memory_bytes());
     }
     write_report(sinks, options, &runs, &cluster)?;
-    drop(bare);
+    drop((bare, client));
     cluster.stop().await
 }
 

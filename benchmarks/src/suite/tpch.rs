@@ -109,6 +109,7 @@ pub async fn run_tpch(options: &TpchOptions, sinks: &mut Sinks<'_>) -> Result<()
         peak_memory_bytes,
     };
     write_report(sinks.report, &report, options.common.format)?;
+    drop(engines);
     cluster.stop().await?;
     report.verdict()
 }

@@ -23,6 +23,7 @@ use waterbuck_engine::sql::{ParseLimits, Statement, parse};
 use waterbuck_engine::{Error, Result};
 
 use super::errors::plan_error;
+use super::joins::refuse_full_join_using;
 use crate::statement::StatementContext;
 use crate::system;
 
@@ -80,6 +81,7 @@ impl<'a> Binder<'a> {
     }
 
     async fn bind_statement(&mut self, statement: &DFStatement, schema: &str) -> Result<()> {
+        refuse_full_join_using(statement)?;
         let base = self.context.core().planner.base();
         let references = base
             .resolve_table_references(statement)

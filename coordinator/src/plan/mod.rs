@@ -4,6 +4,7 @@ mod bind;
 mod config;
 mod describe;
 mod errors;
+mod joins;
 mod shape;
 mod write_node;
 
@@ -12,5 +13,6 @@ pub(crate) use config::apply_settings;
 pub(crate) use describe::{DescribedTable, arrow_schema};
 pub(crate) use errors::plan_error;
 pub use errors::run_error;
-pub(crate) use shape::{PlanShape, plan_shape};
+pub(crate) use joins::refuse_full_join_using;
+pub(crate) use shape::plan_shape;
 pub(crate) use write_node::{WriteIds, WriteQueryPlanner, write_plan};

@@ -7,7 +7,7 @@ mod result;
 mod run;
 mod session_state;
 
-pub use record::{QueryRecord, QueryState, QueryView, Timings};
+pub use record::{QueryRecord, QueryState, QueryView};
 pub use registry::QueryRegistry;
 pub(crate) use run::{PlannedQuery, run_query};
 pub use session_state::LocalExecutor;

@@ -70,6 +70,15 @@ pub(super) async fn create_view(
     let Statement::Query(query) = Statement::from_query(create.query.clone()) else {
         return Err(Error::internal("a view's query is no query"));
     };
+    let base = context.core().planner.base();
+    let references = base
+        .resolve_table_references(&query)
+        .map_err(|error| crate::plan::plan_error(&context.sql, error))?;
+    for reference in &references {
+        if context.table_name(reference)? == name {
+            return Err(Error::invalid(format!("view \"{}\" cannot read itself", name.name)));
+        }
+    }
     let planned = super::query::plan(context, &query).await?;
     if !planned
         .logical

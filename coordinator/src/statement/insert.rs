@@ -41,7 +41,7 @@ pub(super) async fn create_table(
             OnExisting::Fail => {
                 let noun = existing.kind.noun();
                 return Err(Error::already_exists(format!(
-                    "{noun} \"{name}\" exists already"
+                    "{noun} \"{name}\" already exists"
                 )));
             }
             OnExisting::Replace => {}
@@ -311,7 +311,7 @@ fn managed_change(
     if !insert.overwrite {
         return Ok(FileChange::Append);
     }
-    if partition_columns.is_empty() {
+    if partition_columns.is_empty() || insert.partition.is_empty() {
         return Ok(FileChange::Overwrite);
     }
     Ok(FileChange::OverwritePartitions(overwritten(
@@ -330,7 +330,7 @@ fn overwrite_scope(
     if !insert.overwrite {
         return Ok(None);
     }
-    if partition_columns.is_empty() {
+    if partition_columns.is_empty() || insert.partition.is_empty() {
         return Ok(Some(OverwriteScope::All));
     }
     Ok(Some(OverwriteScope::Partitions(overwritten(

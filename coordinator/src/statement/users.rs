@@ -17,7 +17,7 @@ pub(super) async fn create(context: &StatementContext, create: &CreateUser) -> R
             return Ok(context.done());
         }
         return Err(Error::already_exists(format!(
-            "user \"{}\" exists already",
+            "user \"{}\" already exists",
             create.name
         )));
     }

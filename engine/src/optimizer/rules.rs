@@ -9,12 +9,14 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
 use super::aggregate_keys::AggregateKeys;
+use super::filter_barrier::FilterBarrier;
 use super::filter_pushdown::PositionalFilterPushdown;
 use super::group_names::AmbiguousGroupNames;
 use super::implicit_groups::ImplicitGroups;
 use super::null_safe_joins::OpenNullSafeJoins;
 use super::optional::Optional;
 use super::outer_columns::OuterColumnTypes;
+use super::self_equality::SelfEquality;
 use super::subquery_predicates::SubqueryPredicates;
 use super::truth_tests::TruthTests;
 use super::union_names::UnionBranchNames;
@@ -59,12 +61,17 @@ pub fn logical_rules() -> Vec<LogicalRule> {
             "eliminate_cross_join" | "extract_equijoin_predicate" => {
                 rules.extend([Arc::new(OpenNullSafeJoins), rule]);
             }
+            "push_down_filter" => {
+                let (before, after) = (FilterBarrier::Raise, FilterBarrier::Remove);
+                rules.extend([Arc::new(before), rule, Arc::new(after) as LogicalRule]);
+            }
             _ => rules.push(rule),
         }
     }
     rules.push(Arc::new(OpenNullSafeJoins));
     rules.push(Arc::new(ExtractEquijoinPredicate::new()));
     rules.push(Arc::new(TruthTests));
+    rules.push(Arc::new(SelfEquality));
     rules
 }
 
@@ -102,6 +109,7 @@ mod tests {
             ("subquery_predicates", 1),
             ("aggregate_keys", 4),
             ("open_null_safe_joins", 3),
+            ("raise_filter_barrier", 1),
         ] {
             assert_eq!(
                 logical.iter().filter(|name| *name == ours).count(),

@@ -40,7 +40,7 @@ pub(super) fn of_object_store(error: &object_store::Error) -> Words {
         ),
         StoreError::AlreadyExists { path, .. } => (
             ErrorKind::AlreadyExists,
-            format!("\"{path}\" exists already"),
+            format!("\"{path}\" already exists"),
         ),
         other => return of_store_cause(other),
     };
