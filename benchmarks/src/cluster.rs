@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
@@ -152,9 +153,7 @@ impl Cluster {
     /// # Errors
     /// When a process cannot be stopped.
     pub async fn stop(mut self) -> Result<()> {
-        for executor in &mut self.executors {
-            executor.stop().await?;
-        }
+        try_join_all(self.executors.iter_mut().map(Process::stop)).await?;
         self.front.stop().await
     }
 

@@ -1,7 +1,9 @@
 //! The `waterbuck` binary: names the concrete parts and wires them together.
 
 mod args;
+mod bench;
 mod config;
+mod demo;
 mod output;
 mod processes;
 mod shell;
@@ -48,7 +50,9 @@ async fn run(command: Command) -> ExitCode {
         Command::Executor(args) => {
             finish(with_config(Role::Executor, &args, processes::run_executor).await)
         }
-        Command::Demo(_) | Command::Bench(_) | Command::BenchPeer(_) => ExitCode::FAILURE,
+        Command::Demo(args) => finish(demo::run(args).await),
+        Command::Bench(args) => finish(bench::run(args).await),
+        Command::BenchPeer(args) => finish(bench::run_peer(args).await),
     }
 }
 

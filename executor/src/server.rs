@@ -126,7 +126,10 @@ impl ExecutorServer {
         let token = self.node.cluster_token.clone();
         let guard = move |request: Request<()>| admit(token.as_deref(), request);
         let worker = self.node.worker().into_worker_server();
-        let counted = CountTasks { inner: worker, tasks: Arc::clone(&self.node.tasks) };
+        let counted = CountTasks {
+            inner: worker,
+            tasks: Arc::clone(&self.node.tasks),
+        };
         let worker = InterceptedService::new(counted, guard);
         Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(5)))

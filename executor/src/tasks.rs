@@ -86,12 +86,21 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let guard = request.uri().path().ends_with(TASK_CALL).then(|| self.tasks.enter());
+        let guard = request
+            .uri()
+            .path()
+            .ends_with(TASK_CALL)
+            .then(|| self.tasks.enter());
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await?;
             Ok(match guard {
-                Some(guard) => answer.map(|body| Body::new(Guarded { body, _guard: guard })),
+                Some(guard) => answer.map(|body| {
+                    Body::new(Guarded {
+                        body,
+                        _guard: guard,
+                    })
+                }),
                 None => answer,
             })
         })

@@ -175,7 +175,10 @@ class Generator:
             return f"(NOT {self.predicate(scope, depth - 1)})"
         kind = self.rng.choice([k for _, k in scope] or ["int"])
         a, b = self.of_kind(scope, kind, depth), self.of_kind(scope, kind, depth)
-        form = self.rng.pick(("compare", 5), ("distinct", 4), ("null", 2), ("list", 1), ("truth", 2))
+        form = self.rng.pick(("compare", 5), ("distinct", 4), ("null", 2), ("list", 1), ("truth", 2),
+                             ("fixed", 2))
+        if form == "fixed":
+            return f"{self.of_kind(scope, kind, 0)} = {literal(self.rng, kind)}"
         if form == "compare":
             return f"{a} {self.rng.choice(('=', '<>', '<', '<=', '>', '>='))} {b}"
         if form == "distinct":
@@ -242,7 +245,9 @@ class Generator:
         form = self.rng.pick(("rows", 6), ("distinct", 1), ("groups", 4), ("windows", 1))
         if form == "groups":
             return self.groups(source + where, scope, wanted)
-        expressions = [self.of_kind(scope, kind) for kind in wanted]
+        expressions = [
+            literal(self.rng, kind) if self.rng.chance(0.1) else self.of_kind(scope, kind)
+            for kind in wanted]
         if self.rng.chance(0.1) and form == "rows":
             expressions = [
                 f"({self.subquery_predicate(scope)})" if kind == "bool" else e
@@ -300,7 +305,7 @@ class Generator:
         return list(zip(names, kinds))
 
     def limited(self, text, columns):
-        if not self.rng.chance(0.1):
+        if not self.rng.chance(0.2):
             return text
         # Ordered by every column, so that the rows under the limit are the same everywhere.
         order = ", ".join(

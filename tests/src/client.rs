@@ -68,6 +68,16 @@ impl From<std::io::Error> for ClientError {
 }
 
 impl ClientError {
+    /// A statement that has not ended in time.
+    pub(crate) fn too_late(deadline: Duration) -> Self {
+        let message = format!("not finished after {deadline:?}");
+        Self {
+            code: Code::DeadlineExceeded,
+            message,
+            sqlstate: None,
+        }
+    }
+
     fn unknown(error: impl fmt::Display) -> Self {
         Self {
             code: Code::Unknown,

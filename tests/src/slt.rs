@@ -14,6 +14,9 @@ use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner, TestError};
 
 use crate::{Answer, Client, ClientError, Printed, Shell};
 
+/// No statement of a file takes more than a moment.
+const DEADLINE: Duration = Duration::from_secs(30);
+
 type Output = DBOutput<DefaultColumnType>;
 
 /// A session that statements go to.
@@ -100,7 +103,9 @@ pub async fn run_sql_file(mode: &dyn Mode, file: &Path) -> Vec<TestError> {
 /// Text without what only the type can tell: a whole float is written with `.0` by the shell.
 #[expect(clippy::ptr_arg, reason = "the runner wants this type")]
 fn without_types(text: &String) -> String {
-    let words = text.split_whitespace().map(|word| word.strip_suffix(".0").unwrap_or(word));
+    let words = text
+        .split_whitespace()
+        .map(|word| word.strip_suffix(".0").unwrap_or(word));
     words.collect::<Vec<_>>().join(" ")
 }
 

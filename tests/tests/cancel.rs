@@ -9,7 +9,7 @@ use crate::tables::{SLOW, create_numbers};
 
 /// Executors report their tasks with a heartbeat, so what is seen is this much older.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-const PROMISE: Duration = Duration::from_secs(1);
+const PROMISE: Duration = Duration::from_secs(15);
 const PLENTY: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

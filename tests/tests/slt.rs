@@ -80,5 +80,9 @@ async fn run_all(mode: &dyn Mode) {
     }
     let (name, count) = (mode.name(), failures.len());
     let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
-    assert!(failures.is_empty(), "{name}: {count} failures:\n{}", failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{name}: {count} failures:\n{}",
+        failures.join("\n")
+    );
 }

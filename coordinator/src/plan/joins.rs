@@ -14,7 +14,9 @@ use waterbuck_engine::{Error, Result};
 /// # Errors
 /// `Unsupported`, saying what to write instead.
 pub(crate) fn refuse_full_join_using(statement: &DFStatement) -> Result<()> {
-    let DFStatement::Statement(statement) = statement else { return Ok(()) };
+    let DFStatement::Statement(statement) = statement else {
+        return Ok(());
+    };
     if statement.visit(&mut FullJoins).is_continue() {
         return Ok(());
     }

@@ -95,12 +95,12 @@ fn query(schema: &str, table: &str, columns: &[&ColumnDef]) -> String {
             other => other.primitive_width().unwrap_or(16).to_string(),
         });
     }
-    format!(
-        "SELECT {} FROM {}.{}",
-        figures.join(", "),
-        quoted(schema),
-        quoted(table)
-    )
+    let named = figures
+        .iter()
+        .enumerate()
+        .map(|(at, figure)| format!("{figure} AS f{at}"));
+    let named = named.collect::<Vec<_>>().join(", ");
+    format!("SELECT {named} FROM {}.{}", quoted(schema), quoted(table))
 }
 
 fn quoted(name: &str) -> String {

@@ -76,7 +76,10 @@ pub(super) async fn create_view(
         .map_err(|error| crate::plan::plan_error(&context.sql, error))?;
     for reference in &references {
         if context.table_name(reference)? == name {
-            return Err(Error::invalid(format!("view \"{}\" cannot read itself", name.name)));
+            return Err(Error::invalid(format!(
+                "view \"{}\" cannot read itself",
+                name.name
+            )));
         }
     }
     let planned = super::query::plan(context, &query).await?;

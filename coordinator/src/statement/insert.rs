@@ -41,7 +41,8 @@ pub(super) async fn create_table(
             OnExisting::Fail => {
                 let noun = existing.kind.noun();
                 return Err(Error::already_exists(format!(
-                    "{noun} \"{name}\" already exists"
+                    "{noun} \"{}\" already exists",
+                    name.name
                 )));
             }
             OnExisting::Replace => {}

@@ -63,7 +63,9 @@ async fn described(context: &StatementContext) -> Result<Arc<dyn CatalogProvider
         .register_schema(super::SCHEMA, system)
         .map_err(internal)?;
     let own = Arc::new(MemorySchemaProvider::new());
-    catalog.register_schema(INFORMATION_SCHEMA, own).map_err(internal)?;
+    catalog
+        .register_schema(INFORMATION_SCHEMA, own)
+        .map_err(internal)?;
     let list = MemoryCatalogProviderList::new();
     list.register_catalog(CATALOG_NAME.to_owned(), catalog as Arc<dyn CatalogProvider>);
     Ok(Arc::new(list))

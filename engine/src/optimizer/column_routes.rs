@@ -24,6 +24,8 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::union::UnionExec;
 
+use super::forget_constants::ForgetConstantsExec;
+
 /// For one child of an operator: the expression over the child's columns that equals each output
 /// column of the operator, or `None` where the column does not come from this child alone.
 pub(super) struct ColumnRoutes(Vec<Option<Arc<dyn PhysicalExpr>>>);
@@ -167,6 +169,7 @@ fn passes_columns_through(node: &Arc<dyn ExecutionPlan>) -> bool {
         || node.is::<CooperativeExec>()
         || node.is::<BufferExec>()
         || node.is::<UnionExec>()
+        || node.is::<ForgetConstantsExec>()
 }
 
 fn column(child: &Arc<dyn ExecutionPlan>, index: usize) -> Option<Arc<dyn PhysicalExpr>> {

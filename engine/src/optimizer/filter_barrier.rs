@@ -10,9 +10,9 @@
 use std::sync::Arc;
 
 use datafusion::common::Result;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::{Expr, Limit, LogicalPlan};
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
 /// Raises or removes the barriers above aggregates that have a row over no rows.
 #[derive(Debug)]
@@ -31,10 +31,6 @@ impl OptimizerRule for FilterBarrier {
         }
     }
 
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::BottomUp)
-    }
-
     fn supports_rewrite(&self) -> bool {
         true
     }
@@ -44,12 +40,13 @@ impl OptimizerRule for FilterBarrier {
         plan: LogicalPlan,
         _config: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
-        match (self, plan) {
-            (Self::Raise, plan) if has_row_over_nothing(&plan) => {
+        // The body of a subquery that is still one is left alone: its shape is checked.
+        plan.transform_up(|node| match (self, node) {
+            (Self::Raise, node) if has_row_over_nothing(&node) => {
                 let barrier = Limit {
                     skip: None,
                     fetch: None,
-                    input: Arc::new(plan),
+                    input: Arc::new(node),
                 };
                 Ok(Transformed::yes(LogicalPlan::Limit(barrier)))
             }
@@ -61,8 +58,8 @@ impl OptimizerRule for FilterBarrier {
                     input,
                 }),
             ) => Ok(Transformed::yes(Arc::unwrap_or_clone(input))),
-            (_, plan) => Ok(Transformed::no(plan)),
-        }
+            (_, node) => Ok(Transformed::no(node)),
+        })
     }
 }
 

@@ -14,6 +14,7 @@ use super::filter_pushdown::PositionalFilterPushdown;
 use super::group_names::AmbiguousGroupNames;
 use super::implicit_groups::ImplicitGroups;
 use super::null_safe_joins::OpenNullSafeJoins;
+use super::nullable_constants::NullableConstants;
 use super::optional::Optional;
 use super::outer_columns::OuterColumnTypes;
 use super::self_equality::SelfEquality;
@@ -88,7 +89,10 @@ pub fn physical_rules() -> Vec<PhysicalRule> {
                 rules.push(Arc::new(PositionalFilterPushdown::of_dynamic_filters()));
             }
             "ProjectionPushdown" => rules.push(Arc::new(Optional(rule))),
-            "EnsureRequirements" => rules.extend([Arc::new(AmbiguousGroupNames), rule]),
+            "EnsureRequirements" => {
+                rules.push(Arc::new(NullableConstants));
+                rules.extend([Arc::new(AmbiguousGroupNames), rule]);
+            }
             _ => rules.push(rule),
         }
     }
@@ -126,6 +130,7 @@ mod tests {
             "PositionalFilterPushdown(Post)",
             "ExplicitWindowOrder",
             "AmbiguousGroupNames",
+            "NullableConstants",
             "ProjectionPushdown",
         ] {
             assert!(physical.iter().any(|rule| rule == name), "{name}");

@@ -10,7 +10,7 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use datafusion_distributed::{
-    DefaultSessionBuilder, DistributedExt, SessionStateBuilderExt, Worker, WorkerResolver,
+    DistributedExt, SessionStateBuilderExt, Worker, WorkerQueryContext, WorkerResolver,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -19,7 +19,8 @@ use tonic::transport::Server;
 use url::Url;
 
 use super::{
-    analyzer_rules, configure, logical_rules, physical_rules, restore_distinct_precedence,
+    ForgetConstantsCodec, analyzer_rules, configure, logical_rules, physical_rules,
+    restore_distinct_precedence,
 };
 
 /// A session with the rules, and without anything else of Waterbuck's.
@@ -114,7 +115,12 @@ impl Cluster {
         for _ in 0..workers {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             addresses.push(listener.local_addr().unwrap());
-            let worker = Worker::from_session_builder(DefaultSessionBuilder);
+            let worker = Worker::from_session_builder(async |context: WorkerQueryContext| {
+                let builder = context
+                    .builder
+                    .with_distributed_user_codec(ForgetConstantsCodec);
+                Ok(builder.build())
+            });
             running.spawn(async move {
                 let server = Server::builder().add_service(worker.into_worker_server());
                 server
@@ -138,6 +144,7 @@ impl Cluster {
         let builder = state(3)
             .with_distributed_worker_resolver(Workers(urls.collect()))
             .with_distributed_planner()
+            .with_distributed_user_codec(ForgetConstantsCodec)
             .with_distributed_file_scan_config_bytes_per_partition(1)
             .unwrap();
         SessionContext::new_with_state(builder.build())
