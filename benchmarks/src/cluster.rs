@@ -161,7 +161,10 @@ impl Cluster {
         let wanted = self.executors.len();
         let mut client = self.client().await?;
         let deadline = Instant::now() + JOIN_TIMEOUT;
-        while wanted > 0 {
+        if wanted == 0 {
+            return Ok(());
+        }
+        loop {
             let known = client.query("SELECT state FROM system.executors").await?;
             let active = known
                 .texts("state")

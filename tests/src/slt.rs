@@ -137,9 +137,9 @@ impl AsyncDB for Session {
     type ColumnType = DefaultColumnType;
 
     async fn run(&mut self, sql: &str) -> Result<Output, ClientError> {
-        self.connection
-            .run(&sql.replace("${TMP}", &self.folder))
-            .await
+        let sql = sql.replace("${TMP}", &self.folder);
+        let outcome = tokio::time::timeout(DEADLINE, self.connection.run(&sql)).await;
+        outcome.unwrap_or_else(|_| Err(ClientError::too_late(DEADLINE)))
     }
 
     async fn shutdown(&mut self) {}

@@ -64,8 +64,10 @@ pub async fn run_stream(options: &StreamOptions, sinks: &mut Sinks<'_>) -> Resul
     client.run(&create).await?;
     let batches = batches(0, options.rows)?;
     let bare = BareServer::start(batches).await?;
-    let mut runs = Runs::default();
-    runs.memory_before_bytes = cluster.front_memory_bytes();
+    let mut runs = Runs {
+        memory_before_bytes: cluster.front_memory_bytes(),
+        ..Runs::default()
+    };
     // One untimed round warms both up.
     for round in 0..=options.repeat {
         let (ours, theirs) = (

@@ -18,7 +18,7 @@ impl Extension for FilesExtension {
     fn configure(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
         builder
             .with_distributed_user_codec_arc(Arc::new(FileScanCodec::default()))
-            .with_distributed_user_codec_arc(Arc::new(WriteFilesCodec::default()))
+            .with_distributed_user_codec_arc(Arc::new(WriteFilesCodec))
             .with_distributed_scale_up_leaf_node_handler(scale_up_file_scan)
     }
 }

@@ -24,6 +24,7 @@ use waterbuck_engine::{Error, Result};
 
 use super::errors::plan_error;
 use super::joins::refuse_full_join_using;
+use super::precedence::with_precedence;
 use crate::statement::StatementContext;
 use crate::system;
 
@@ -206,7 +207,7 @@ impl<'a> Binder<'a> {
             .with_catalog_list(self.catalog_list()?)
             .build();
         state
-            .statement_to_plan(query.clone())
+            .statement_to_plan(with_precedence(query))
             .await
             .map_err(|error| plan_error("", error))
     }

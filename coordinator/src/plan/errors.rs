@@ -1,11 +1,18 @@
 //! DataFusion's errors in plain words.
 
 use datafusion::common::DataFusionError;
+use waterbuck_engine::optimizer::refusal;
 use waterbuck_engine::sql::describe_plan_error;
 use waterbuck_engine::{Error, ErrorKind};
 
 /// An error found while planning `sql`, with its place where that is known.
 pub(crate) fn plan_error(sql: &str, error: DataFusionError) -> Error {
+    if let Some(refused) = refusal(&error) {
+        return refused;
+    }
+    if let Some(ours) = find_ours(error.find_root()) {
+        return Error::new(ours.kind(), ours.to_string());
+    }
     describe_plan_error(sql, error)
 }
 

@@ -5,6 +5,8 @@ mod config;
 mod describe;
 mod errors;
 mod joins;
+mod precedence;
+mod row_check;
 mod shape;
 mod write_node;
 
@@ -14,5 +16,7 @@ pub(crate) use describe::{DescribedTable, arrow_schema};
 pub(crate) use errors::plan_error;
 pub use errors::run_error;
 pub(crate) use joins::refuse_full_join_using;
+pub(crate) use precedence::with_precedence;
+pub(crate) use row_check::needs_row_check;
 pub(crate) use shape::plan_shape;
 pub(crate) use write_node::{WriteIds, WriteQueryPlanner, write_plan};

@@ -42,6 +42,8 @@ pub(crate) struct PlannedQuery {
     pub(crate) sql: String,
     /// Whether the query is over when its last row was read; a write is published after that.
     pub(crate) ends_query: bool,
+    /// Runs on the coordinator alone.
+    pub(crate) local_only: bool,
 }
 
 impl PlannedQuery {
@@ -74,7 +76,7 @@ pub(crate) async fn run_query(
     query: PlannedQuery,
 ) -> Result<(SendableRecordBatchStream, Arc<dyn ExecutionPlan>)> {
     let guard = Arc::new(query);
-    let started = start(&core, &guard, Attempt::default()).await?;
+    let started = start(&core, &guard, first_attempt(&guard)).await?;
     let plan = Arc::clone(&started.plan);
     let mut builder = RecordBatchReceiverStreamBuilder::new(started.plan.schema(), 2);
     let tx = builder.tx();
@@ -109,6 +111,10 @@ async fn elapsed(timeout: Duration) {
         std::future::pending::<()>().await;
     }
     tokio::time::sleep(timeout).await;
+}
+
+fn first_attempt(query: &PlannedQuery) -> Attempt {
+    Attempt { local_only: query.local_only, ..Attempt::default() }
 }
 
 async fn start(core: &Arc<Core>, query: &PlannedQuery, attempt: Attempt) -> Result<Started> {

@@ -122,6 +122,10 @@ impl StatePlanner {
         if attempt.spilling_joins {
             config.options_mut().optimizer.prefer_hash_join = false;
         }
+        if attempt.local_only {
+            // Only this form checks that a scalar subquery gives one row, and it cannot be sent.
+            config.options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = true;
+        }
         let mut options = TaskOptions::default().with_secrets(secrets);
         options.query_id = query.id.to_string();
         options.memory_limit =

@@ -15,7 +15,7 @@ use datafusion::sql::parser::Statement as DFStatement;
 use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
-use crate::plan::{Binder, Bound, plan_error};
+use crate::plan::{with_precedence, Binder, Bound, plan_error};
 use crate::query::{Attempt, PlannedQuery, SessionInput, run_query};
 use crate::session::{Outcome, PreparedStatement};
 
@@ -25,6 +25,8 @@ pub(crate) struct LogicalQuery {
     pub(crate) bound: Bound,
     pub(crate) runtime: Arc<RuntimeEnv>,
     pub(crate) secrets: Vec<u8>,
+    /// Runs on the coordinator alone.
+    pub(crate) local_only: bool,
     pub(crate) state: SessionState,
 }
 
@@ -62,6 +64,7 @@ pub(crate) fn optimise(context: &StatementContext, query: LogicalQuery) -> Resul
         secrets: query.secrets,
         sql: context.sql.clone(),
         ends_query: true,
+        local_only: query.local_only,
     })
 }
 
@@ -82,13 +85,19 @@ pub(super) async fn prepare(
 /// Binds the names of a query and makes its logical plan.
 pub(crate) async fn plan(context: &StatementContext, query: &DFStatement) -> Result<LogicalQuery> {
     let bound = Binder::new(context).bind(query).await?;
-    let (state, runtime, secrets) = session_for(context, &bound).await?;
+    let (mut state, runtime, secrets) = session_for(context, &bound).await?;
     let logical = state
-        .statement_to_plan(query.clone())
+        .statement_to_plan(with_precedence(query))
         .await
         .map_err(|error| plan_error(&context.sql, error))?;
     refuse_writes(&logical)?;
+    let local_only = crate::plan::needs_row_check(&logical)?;
+    if local_only {
+        let options = state.config_mut().options_mut();
+        options.optimizer.enable_physical_uncorrelated_scalar_subquery = true;
+    }
     Ok(LogicalQuery {
+        local_only,
         logical,
         bound,
         runtime,

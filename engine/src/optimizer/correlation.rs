@@ -25,6 +25,8 @@ pub(super) fn check_correlation(plan: &LogicalPlan) -> Result<()> {
         return Ok(());
     }
     match plan {
+        // A condition that an earlier pass pushed into the scan.
+        LogicalPlan::TableScan(_) => Ok(()),
         LogicalPlan::Filter(filter) => check_correlation(&filter.input),
         LogicalPlan::SubqueryAlias(alias) => check_correlation(&alias.input),
         LogicalPlan::Sort(sort) => check_correlation(&sort.input),

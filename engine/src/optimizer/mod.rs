@@ -20,6 +20,8 @@ mod self_equality;
 mod set_test;
 mod subquery_predicates;
 #[cfg(test)]
+mod subquery_tests;
+#[cfg(test)]
 mod testing;
 mod truth_tests;
 mod union_names;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::common::DataFusionError;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
+use datafusion_distributed::DistributedExt;
 
 use crate::optimizer;
 
@@ -40,6 +41,7 @@ impl SessionFactory {
         let options = config.options_mut();
         // Row counts from footers decide the join order.
         options.execution.collect_statistics = true;
+        optimizer::configure(options);
         options.sql_parser.enable_ident_normalization = true;
         config
     }
@@ -49,6 +51,7 @@ impl SessionFactory {
     pub fn coordinator(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
         let builder = self.extend(builder.with_default_features());
         builder
+            .with_analyzer_rules(optimizer::analyzer_rules())
             .with_optimizer_rules(optimizer::logical_rules())
             .with_physical_optimizer_rules(optimizer::physical_rules())
     }
@@ -59,6 +62,7 @@ impl SessionFactory {
     }
 
     fn extend(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
+        let builder = builder.with_distributed_user_codec(optimizer::ForgetConstantsCodec);
         self.extensions
             .iter()
             .fold(builder, |builder, extension| extension.configure(builder))
