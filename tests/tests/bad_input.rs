@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,15 +15,6 @@ use waterbuck_tests::{
 use crate::tables::{create_table, run_all, write_files};
 
 const DEADLINE: Duration = Duration::from_secs(60);
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_syntax_error_has_line_column_and_caret() {
-    let (_cluster, client) = server().await;
-    let error = failure(&client, "SELECT 1,\n  2\nFROM t t t").await;
-    assert_eq!(error.code, Code::InvalidArgument);
-    expect_words(&error, &["line 3", "column 10", "FROM t", "^"]);
-    assert_eq!(error.sqlstate.as_deref(), Some("42601"), "{error}");
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_name_comes_with_the_nearest_one() {
@@ -290,7 +282,10 @@ fn external(name: &str, format: &str, folder: &Path) -> String {
 /// The same columns with `id` as text that is no number.
 fn renamed(batch: &arrow::array::RecordBatch) -> arrow::array::RecordBatch {
     let label = batch.column_by_name("label").expect("a fixture column");
-    let columns = [("id", label.clone()), ("bucket", batch.column(1).clone())];
+    let columns = [
+        ("id", Arc::clone(label)),
+        ("bucket", Arc::clone(batch.column(1))),
+    ];
     arrow::array::RecordBatch::try_from_iter(columns).expect("columns of one length")
 }
 

@@ -45,28 +45,6 @@ async fn dropping_the_result_stream_stops_all_tasks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deadline_stops_all_tasks() {
-    let cluster = busy_cluster().await;
-    let (victim, admin) = (cluster.splitting_client().await, cluster.client().await);
-    victim
-        .run("SET query_timeout = '1500ms'")
-        .await
-        .expect("the setting exists");
-    let start = Instant::now();
-    let error = victim
-        .run(SLOW)
-        .await
-        .expect_err("the query takes longer than it may");
-    assert!(
-        start.elapsed() < Duration::from_secs(4),
-        "stopped after {:?}",
-        start.elapsed()
-    );
-    assert!(error.message.contains("query_timeout"), "{error}");
-    until_tasks_are_gone(&admin).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_cancel_action_stops_all_tasks() {
     let cluster = busy_cluster().await;
     let (victim, admin) = (cluster.splitting_client().await, cluster.client().await);

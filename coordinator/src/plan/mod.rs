@@ -15,7 +15,6 @@ pub(crate) use config::apply_settings;
 pub(crate) use describe::{DescribedTable, arrow_schema};
 pub(crate) use errors::plan_error;
 pub use errors::run_error;
-pub(crate) use joins::refuse_full_join_using;
 pub(crate) use precedence::with_precedence;
 pub(crate) use row_check::needs_row_check;
 pub(crate) use shape::plan_shape;

@@ -1,4 +1,5 @@
-//! Scalar subqueries that may give more than one row, which is an error and not a second row.
+//! Plans that must stay in one process: recursive queries, and scalar subqueries that may give more
+//! than one row, which is an error and not a second row.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan};
@@ -6,7 +7,7 @@ use waterbuck_engine::Result;
 
 use super::errors::plan_error;
 
-/// Whether a plan has an uncorrelated scalar subquery that is not certain to give one row.
+/// Whether a plan is recursive or has an uncorrelated scalar subquery not certain to give one row.
 ///
 /// The join that the distributed planner makes of a scalar subquery does not check; the operator
 /// that does cannot be sent to executors.
@@ -16,6 +17,8 @@ use super::errors::plan_error;
 pub(crate) fn needs_row_check(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
+        // Its working table is one memory, which tasks cannot share.
+        found |= matches!(node, LogicalPlan::RecursiveQuery(_));
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
                 if let Expr::ScalarSubquery(subquery) = expr

@@ -114,7 +114,10 @@ async fn elapsed(timeout: Duration) {
 }
 
 fn first_attempt(query: &PlannedQuery) -> Attempt {
-    Attempt { local_only: query.local_only, ..Attempt::default() }
+    Attempt {
+        local_only: query.local_only,
+        ..Attempt::default()
+    }
 }
 
 async fn start(core: &Arc<Core>, query: &PlannedQuery, attempt: Attempt) -> Result<Started> {

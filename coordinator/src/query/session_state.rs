@@ -124,7 +124,10 @@ impl StatePlanner {
         }
         if attempt.local_only {
             // Only this form checks that a scalar subquery gives one row, and it cannot be sent.
-            config.options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = true;
+            config
+                .options_mut()
+                .optimizer
+                .enable_physical_uncorrelated_scalar_subquery = true;
         }
         let mut options = TaskOptions::default().with_secrets(secrets);
         options.query_id = query.id.to_string();

@@ -15,7 +15,7 @@ use datafusion::sql::parser::Statement as DFStatement;
 use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
-use crate::plan::{with_precedence, Binder, Bound, plan_error};
+use crate::plan::{Binder, Bound, plan_error, with_precedence};
 use crate::query::{Attempt, PlannedQuery, SessionInput, run_query};
 use crate::session::{Outcome, PreparedStatement};
 
@@ -94,7 +94,9 @@ pub(crate) async fn plan(context: &StatementContext, query: &DFStatement) -> Res
     let local_only = crate::plan::needs_row_check(&logical)?;
     if local_only {
         let options = state.config_mut().options_mut();
-        options.optimizer.enable_physical_uncorrelated_scalar_subquery = true;
+        options
+            .optimizer
+            .enable_physical_uncorrelated_scalar_subquery = true;
     }
     Ok(LogicalQuery {
         local_only,
