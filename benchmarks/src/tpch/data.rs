@@ -282,6 +282,8 @@ mod tests {
             let rows = count(&data, &format!("SELECT count(*) FROM {}", table.name())).await;
             match table {
                 Table::LineItem => assert_eq!(rows, 6005),
+                // Four suppliers for each part: the generator counts parts.
+                Table::PartSupp => assert_eq!(rows, 800),
                 other => assert_eq!(rows, other.rows(0.001) as i64, "{other:?}"),
             }
         }
