@@ -9,7 +9,7 @@ use crate::tables::{SLOW, create_numbers};
 
 /// Executors report their tasks with a heartbeat, so what is seen is this much older.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-const PROMISE: Duration = Duration::from_secs(15);
+const PROMISE: Duration = Duration::from_secs(3);
 const PLENTY: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,6 +41,28 @@ async fn dropping_the_result_stream_stops_all_tasks() {
         () = until_tasks_run(&admin) => {}
     }
     drop(running);
+    until_tasks_are_gone(&admin).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadline_stops_all_tasks() {
+    let cluster = busy_cluster().await;
+    let (victim, admin) = (cluster.splitting_client().await, cluster.client().await);
+    victim
+        .run("SET query_timeout = '1500ms'")
+        .await
+        .expect("the setting exists");
+    let start = Instant::now();
+    let error = victim
+        .run(SLOW)
+        .await
+        .expect_err("the query takes longer than it may");
+    assert!(
+        start.elapsed() < Duration::from_secs(4),
+        "stopped after {:?}",
+        start.elapsed()
+    );
+    assert!(error.message.contains("query_timeout"), "{error}");
     until_tasks_are_gone(&admin).await;
 }
 

@@ -18,6 +18,39 @@ async fn a_killed_executor_is_not_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_executor_is_not_noticed() {
+    let (cluster, running) = cluster_in_mid_query().await;
+    cluster.signal_executor(1, Signal::Stop);
+    expect_right_answer(running).await;
+    cluster.wait_for_executors(2).await;
+    cluster.signal_executor(1, Signal::Continue);
+    cluster.wait_for_executors(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drained_executor_finishes_its_tasks_and_leaves() {
+    let (mut cluster, running) = cluster_in_mid_query().await;
+    cluster.signal_executor(0, Signal::Terminate);
+    let id = running.query_id.clone().expect("a query has an id");
+    expect_right_answer(running).await;
+    let status = cluster.executor(0).end(DEADLINE).await;
+    assert!(status.success(), "{status}\n{}", cluster.logs());
+    cluster.wait_for_executors(2).await;
+    let sql = format!("SELECT attempts FROM system.queries WHERE query_id = '{id}'");
+    let attempts = cluster
+        .client()
+        .await
+        .run(&sql)
+        .await
+        .expect("the table is there");
+    assert_eq!(
+        attempts.value(),
+        "1",
+        "draining is no reason to run a query again"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_retries_a_lost_executor_is_a_clear_error() {
     let cluster = Cluster::distributed(2).await;
     let client = prepared_client(&cluster).await;
@@ -62,6 +95,22 @@ async fn a_new_executor_takes_part() {
     let client = prepared_client(&cluster).await;
     let answer = client.run(&slow(100)).await.expect("the query runs");
     assert_eq!(answer.value(), slow_answer(100));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_any_executor_a_query_says_so() {
+    let cluster = Cluster::start(Options {
+        executors: 1,
+        ..Options::default()
+    })
+    .await;
+    let client = prepared_client(&cluster).await;
+    cluster.signal_executor(0, Signal::Kill);
+    cluster.wait_for_no_executor().await;
+    let outcome = within("the query", DEADLINE, client.run(&slow(100))).await;
+    let error = outcome.expect_err("nobody is there to run it");
+    assert_eq!(error.code, tonic::Code::Unavailable, "{error}");
+    assert!(error.message.contains("executor"), "{error}");
 }
 
 async fn prepared_client(cluster: &Cluster) -> Client {

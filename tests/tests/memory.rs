@@ -29,6 +29,19 @@ async fn an_aggregate_larger_than_memory_spills_and_is_right() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_larger_than_memory_spills_and_is_right() {
+    let (_cluster, client) = small_cluster().await;
+    run_all(&client, &["SET memory_limit = '24MiB'"]).await;
+    let sql = "SELECT count(*), sum(a.bucket), max(length(b.wide)) FROM big a JOIN \
+         (SELECT id, concat(label, repeat('z', 90)) AS wide FROM big) b ON a.id = b.id";
+    let answer = client
+        .run(sql)
+        .await
+        .expect("a join is planned so that it can spill");
+    assert_eq!(answer.rows(), [["1000000", "4500000", "98"]]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_that_cannot_spill_fails_alone_and_says_why() {
     let (mut cluster, client) = small_cluster().await;
     let small = cluster.client().await;

@@ -21,7 +21,7 @@ const WEB_FILE: &str = "web.addr";
 ///
 /// # Errors
 /// When the process cannot start, or its listener breaks.
-pub async fn run_server(config: &Config) -> Result<()> {
+pub(crate) async fn run_server(config: &Config) -> Result<()> {
     run(config, true).await
 }
 
@@ -29,7 +29,7 @@ pub async fn run_server(config: &Config) -> Result<()> {
 ///
 /// # Errors
 /// When the process cannot start, or its listener breaks.
-pub async fn run_coordinator(config: &Config) -> Result<()> {
+pub(crate) async fn run_coordinator(config: &Config) -> Result<()> {
     run(config, false).await
 }
 

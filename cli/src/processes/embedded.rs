@@ -19,7 +19,7 @@ use crate::shell::{Connection, Execution, NAMES_SQL, Outcome, Progress, text_col
 ///
 /// # Errors
 /// When the data directory cannot be used.
-pub async fn open_embedded(config: &Config) -> Result<Arc<dyn Connection>> {
+pub(crate) async fn open_embedded(config: &Config) -> Result<Arc<dyn Connection>> {
     let temporary = tempfile::tempdir()
         .map_err(|error| Error::unavailable("no temporary directory").with_source(error))?;
     let data_dir = config

@@ -22,7 +22,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(600);
 ///
 /// # Errors
 /// When the process cannot start, or its listener breaks.
-pub async fn run_executor(config: &Config) -> Result<()> {
+pub(crate) async fn run_executor(config: &Config) -> Result<()> {
     let node = Node::new(config, &config.spill_dir())?;
     let listener = listen(&config.host, config.flight_port).await?;
     let address = address_of(&listener)?;

@@ -7,6 +7,6 @@ mod node;
 mod ready;
 mod signals;
 
-pub use coordinator::{run_coordinator, run_server};
-pub use embedded::open_embedded;
-pub use executor::run_executor;
+pub(crate) use coordinator::{run_coordinator, run_server};
+pub(crate) use embedded::open_embedded;
+pub(crate) use executor::run_executor;

@@ -19,6 +19,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use url::Url;
+use waterbuck_engine::session::pause_joins;
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
@@ -129,6 +130,7 @@ async fn start(core: &Arc<Core>, query: &PlannedQuery, attempt: Attempt) -> Resu
         .query_planner()
         .create_physical_plan(&query.logical, &state)
         .await
+        .and_then(pause_joins)
         .map_err(|error| plan_error(&query.sql, error))?;
     let shape = plan_shape(&plan);
     query
@@ -198,18 +200,41 @@ async fn recover(
         return Ok(next);
     }
     let lost = core.find_lost(executors).await;
-    if lost.is_empty() {
+    if lost.is_empty() && !is_broken_connection(&error) {
         return Err(error);
     }
-    let names: Vec<_> = lost.iter().map(Url::as_str).collect();
+    let what = describe_loss(&lost);
     if released || !query.settings.values().retry_lost_executor {
-        let message = format!(
-            "executor {} was lost in the middle of the query; run the query again",
-            names.join(", ")
-        );
+        let message = format!("{what} in the middle of the query; run the query again");
         return Err(Error::unavailable(message).with_source(error).into());
     }
-    tracing::info!(query_id = %query.record.id, lost = names.join(", "), "running the query again");
+    tracing::info!(query_id = %query.record.id, %error, "{what}: running the query again");
     next.excluded.extend(lost);
     Ok(next)
+}
+
+fn describe_loss(lost: &[Url]) -> String {
+    if lost.is_empty() {
+        return "the connection to an executor broke".to_owned();
+    }
+    let names: Vec<_> = lost.iter().map(Url::as_str).collect();
+    format!("executor {} was lost", names.join(", "))
+}
+
+/// Whether a task failed because it could not talk to another: an executor that dies takes some
+/// connections with it before anybody can tell that it is dead. The words are those of the gRPC
+/// library; what an executor passes on of another's failure is text alone.
+fn is_broken_connection(error: &DataFusionError) -> bool {
+    const WORDS: [&str; 8] = [
+        "cannot be reached",
+        "transport error",
+        "http2 error",
+        "h2 protocol error",
+        "service is currently unavailable",
+        "broken pipe",
+        "connection reset",
+        "timed-out while waiting for the plan",
+    ];
+    let text = error.to_string().to_lowercase();
+    WORDS.iter().any(|words| text.contains(words))
 }

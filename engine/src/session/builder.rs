@@ -7,6 +7,7 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use datafusion_distributed::DistributedExt;
 
+use super::pausing;
 use crate::optimizer;
 
 /// Something that adds plan codecs, planner handlers or functions to every session: a connector.
@@ -58,6 +59,8 @@ impl SessionFactory {
 
     /// A session of an executor: it decodes plans and runs them, and never plans.
     pub fn executor(&self, builder: SessionStateBuilder) -> Result<SessionState, DataFusionError> {
+        let builder =
+            builder.with_distributed_worker_plan_rewrite_handler(pausing::pause_joins_of_task);
         Ok(self.extend(builder).build())
     }
 

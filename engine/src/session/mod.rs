@@ -2,10 +2,12 @@
 
 mod builder;
 mod memory;
+mod pausing;
 mod runtime;
 mod task_options;
 
 pub use builder::{Extension, SessionFactory};
 pub use memory::{MemoryBudget, QueryMemoryPool};
+pub use pausing::pause_joins;
 pub use runtime::{NodeRuntime, RuntimeConfig};
 pub use task_options::TaskOptions;
