@@ -16,7 +16,7 @@ use waterbuck_engine::cluster::VERSION;
 use waterbuck_engine::session::{NodeRuntime, SessionFactory};
 use waterbuck_engine::settings::Settings;
 
-use crate::cluster::Membership;
+use crate::cluster::{ExecutorInfo, Membership};
 use crate::query::{LocalExecutor, QueryRegistry, StatePlanner};
 use crate::session::{Session, SessionUser};
 
@@ -107,7 +107,12 @@ impl Coordinator {
         Session::open(Arc::clone(&self.core), user)
     }
 
-    /// The executors this coordinator knows.
+    /// All executors, with the one inside this process.
+    pub fn executors(&self) -> Vec<ExecutorInfo> {
+        self.core.executors()
+    }
+
+    /// The executors that send heartbeats.
     pub fn members(&self) -> &Arc<Membership> {
         &self.core.members
     }
@@ -133,6 +138,22 @@ impl Coordinator {
 }
 
 impl Core {
+    /// All executors, with the one inside this process.
+    pub(crate) fn executors(&self) -> Vec<ExecutorInfo> {
+        let local = self.planner.local_report().map(|mut report| {
+            // Its tasks are dispatched without a call that could be counted.
+            let running = self.queries.all();
+            let running = running.iter().map(|query| query.view());
+            report.running_tasks = running
+                .filter(|query| !query.state.is_final())
+                .map(|query| u64::from(query.tasks))
+                .sum();
+            report
+        });
+        let local = local.and_then(|report| ExecutorInfo::from_heartbeat(report).ok());
+        local.into_iter().chain(self.members.all()).collect()
+    }
+
     /// Runs `work` to its end, whatever becomes of the caller.
     pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut background = self.background.lock();

@@ -85,7 +85,7 @@ struct Counts {
 
 impl Counts {
     fn of(coordinator: &Coordinator) -> Self {
-        let executors = coordinator.members().all();
+        let executors = coordinator.executors();
         let in_state = |state| {
             executors
                 .iter()

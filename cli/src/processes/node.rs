@@ -12,7 +12,7 @@ use waterbuck_coordinator::{Coordinator, CoordinatorParts, LocalExecutor};
 use waterbuck_engine::session::{NodeRuntime, RuntimeConfig, SessionFactory, TaskOptions};
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, Result};
-use waterbuck_executor::{ExchangeChannels, ExecutorNode, NodeStores};
+use waterbuck_executor::{ExchangeChannels, ExecutorNode, HeartbeatSender, NodeStores};
 
 use crate::config::Config;
 
@@ -71,9 +71,11 @@ impl Node {
         let local = if local {
             let url = Url::parse(LOCAL_EXECUTOR_URL)
                 .map_err(|error| Error::internal("no local address").with_source(error))?;
+            let heart = HeartbeatSender::new(Arc::clone(&self.executor), &url);
             Some(LocalExecutor {
                 url,
                 worker: self.executor.worker(),
+                report: Box::new(move || heart.current()),
             })
         } else {
             None

@@ -82,6 +82,36 @@ pub struct ExecutorInfo {
 }
 
 impl ExecutorInfo {
+    /// What an executor says of itself now.
+    ///
+    /// # Errors
+    /// When its address is no URL.
+    pub(crate) fn from_heartbeat(beat: Heartbeat) -> Result<Self> {
+        let url = Url::parse(&beat.url).map_err(|error| {
+            Error::invalid(format!("executor's address \"{}\" is no URL", beat.url))
+                .with_source(error)
+        })?;
+        Ok(Self {
+            id: beat.executor_id,
+            url,
+            version: beat.version,
+            state: match beat.state {
+                NodeState::Active => ExecutorState::Active,
+                NodeState::Draining | NodeState::Leaving => ExecutorState::Draining,
+            },
+            running_tasks: beat.running_tasks,
+            running_queries: beat.running_queries,
+            memory_used_bytes: beat.memory_used_bytes,
+            memory_peak_bytes: beat.memory_peak_bytes,
+            memory_limit_bytes: beat.memory_limit_bytes,
+            spilled_bytes: beat.spilled_bytes,
+            cores: beat.cores,
+            registered_at: Utc::now(),
+            last_seen: Instant::now(),
+            reason: None,
+        })
+    }
+
     /// How long ago its last heartbeat came.
     pub fn silent_for(&self) -> Duration {
         self.last_seen.elapsed()
@@ -136,49 +166,26 @@ impl Membership {
     }
 
     fn record(&self, beat: Heartbeat) -> Result<()> {
-        let url = Url::parse(&beat.url).map_err(|error| {
-            Error::invalid(format!("executor's address \"{}\" is no URL", beat.url))
-                .with_source(error)
-        })?;
+        let leaving = beat.state == NodeState::Leaving;
+        let mut info = ExecutorInfo::from_heartbeat(beat)?;
         let mut executors = self.executors.lock();
         // A restarted process at the same address takes the place of the old one.
-        executors.retain(|id, known| *id == beat.executor_id || known.url != url);
-        if beat.state == NodeState::Leaving {
-            if executors.remove(&beat.executor_id).is_some() {
-                info!(executor = %beat.executor_id, %url, "executor left");
+        executors.retain(|id, known| *id == info.id || known.url != info.url);
+        if leaving {
+            if executors.remove(&info.id).is_some() {
+                info!(executor = %info.id, url = %info.url, "executor left");
                 self.changes.send_modify(|version| *version += 1);
             }
             return Ok(());
         }
-        let state = match beat.state {
-            NodeState::Active => ExecutorState::Active,
-            _ => ExecutorState::Draining,
-        };
-        let before = executors.get(&beat.executor_id).map(|known| known.state);
-        let registered_at = executors
-            .get(&beat.executor_id)
-            .map_or_else(Utc::now, |known| known.registered_at);
-        let info = ExecutorInfo {
-            id: beat.executor_id.clone(),
-            url: url.clone(),
-            version: beat.version,
-            state,
-            running_tasks: beat.running_tasks,
-            running_queries: beat.running_queries,
-            memory_used_bytes: beat.memory_used_bytes,
-            memory_peak_bytes: beat.memory_peak_bytes,
-            memory_limit_bytes: beat.memory_limit_bytes,
-            spilled_bytes: beat.spilled_bytes,
-            cores: beat.cores,
-            registered_at,
-            last_seen: Instant::now(),
-            reason: None,
-        };
-        executors.insert(beat.executor_id.clone(), info);
-        if before != Some(state) {
-            info!(executor = %beat.executor_id, %url, state = state.name(), "executor");
+        let known = executors.get(&info.id);
+        let before = known.map(|known| known.state);
+        info.registered_at = known.map_or(info.registered_at, |known| known.registered_at);
+        if before != Some(info.state) {
+            info!(executor = %info.id, url = %info.url, state = info.state.name(), "executor");
             self.changes.send_modify(|version| *version += 1);
         }
+        executors.insert(info.id.clone(), info);
         Ok(())
     }
 

@@ -192,11 +192,11 @@ async fn recover(
     let mut next = attempt.clone();
     let out_of_memory = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
     if out_of_memory {
-        if released || next.spilling_joins {
+        let Some(more) = next.thrift.more().filter(|_| !released) else {
             return Err(error);
-        }
-        next.spilling_joins = true;
-        tracing::info!(query_id = %query.record.id, "out of memory: planning again with joins that spill");
+        };
+        next.thrift = more;
+        tracing::info!(query_id = %query.record.id, ?more, "out of memory: planning again");
         return Ok(next);
     }
     let lost = core.find_lost(executors).await;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use datafusion::catalog::CatalogProviderList;
+use datafusion::config::{ConfigNonZeroUsize, ConfigOptions};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion_distributed::{ChannelResolver, DistributedExt, SessionStateBuilderExt, Worker};
 use http::HeaderMap;
 use url::Url;
+use waterbuck_engine::cluster::Heartbeat;
 use waterbuck_engine::session::{SessionFactory, TaskOptions};
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, Result};
@@ -16,13 +18,56 @@ use super::record::QueryRecord;
 use crate::cluster::{FixedExecutors, Membership};
 use crate::plan::{WriteQueryPlanner, apply_settings};
 
+const SORT_RESERVATION_BYTES: usize = 1 << 20;
+const SPARING_BATCH_ROWS: usize = 1024;
+
+/// How an attempt saves memory, after one that ran out of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Thrift {
+    /// The quickest operators.
+    #[default]
+    None,
+    /// Joins that can spill, and smaller batches.
+    Spilling,
+    /// Besides, one partition at a time in each task.
+    Serial,
+}
+
+impl Thrift {
+    /// The next degree, if there is one.
+    pub(crate) fn more(self) -> Option<Self> {
+        match self {
+            Self::None => Some(Self::Spilling),
+            Self::Spilling => Some(Self::Serial),
+            Self::Serial => None,
+        }
+    }
+
+    fn apply(self, options: &mut ConfigOptions) {
+        if self == Self::None {
+            return;
+        }
+        options.optimizer.prefer_hash_join = false;
+        // A sort sets this much aside in each partition, and merges so many rows at a time of
+        // every run: with the defaults, a few sorts alone would want more than a small limit.
+        options.execution.sort_spill_reservation_bytes = SORT_RESERVATION_BYTES;
+        let rows = options.execution.batch_size.get().min(SPARING_BATCH_ROWS);
+        if let Ok(rows) = ConfigNonZeroUsize::try_new(rows) {
+            options.execution.batch_size = rows;
+        }
+        if self == Self::Serial {
+            options.execution.target_partitions = 1;
+        }
+    }
+}
+
 /// What an attempt does otherwise than the first one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Attempt {
     /// Executors that failed in an earlier attempt.
     pub(crate) excluded: Vec<Url>,
-    /// Use joins that can spill: an earlier attempt ran out of memory.
-    pub(crate) spilling_joins: bool,
+    /// How sparing with memory it is.
+    pub(crate) thrift: Thrift,
     /// Run on the coordinator alone.
     pub(crate) local_only: bool,
 }
@@ -44,6 +89,8 @@ pub struct LocalExecutor {
     pub url: Url,
     /// What runs its tasks.
     pub worker: Worker,
+    /// What it says of itself.
+    pub report: Box<dyn Fn() -> Heartbeat + Send + Sync>,
 }
 
 /// Makes the sessions in which queries are planned and started.
@@ -88,6 +135,11 @@ impl StatePlanner {
             .is_some_and(|local| executors.iter().all(|url| *url == local.url))
     }
 
+    /// What the executor inside this process says of itself.
+    pub(crate) fn local_report(&self) -> Option<Heartbeat> {
+        self.local.as_ref().map(|local| (local.report)())
+    }
+
     /// The executors an attempt would use now.
     pub(crate) fn executors(&self, members: &Membership, attempt: &Attempt) -> Vec<Url> {
         if attempt.local_only {
@@ -119,9 +171,7 @@ impl StatePlanner {
         } = *input;
         let mut config = self.base.config().clone();
         apply_settings(&mut config, settings, &executors)?;
-        if attempt.spilling_joins {
-            config.options_mut().optimizer.prefer_hash_join = false;
-        }
+        attempt.thrift.apply(config.options_mut());
         if attempt.local_only {
             // Only this form checks that a scalar subquery gives one row, and it cannot be sent.
             config

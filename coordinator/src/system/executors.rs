@@ -11,7 +11,7 @@ use crate::statement::StatementContext;
 
 /// One row for each known executor.
 pub(super) fn batch(context: &StatementContext) -> Result<RecordBatch> {
-    let all = context.core().members.all();
+    let all = context.core().executors();
     let text = |get: fn(&ExecutorInfo) -> Option<String>| -> ArrayRef {
         Arc::new(all.iter().map(get).collect::<StringArray>())
     };

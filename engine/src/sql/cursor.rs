@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::balance::balance_chains;
+use super::exact_numbers::keep_digits;
 use super::fault::{Fault, Parsed};
 use super::inspect::inspect;
 use super::limits::ParseLimits;
@@ -215,6 +216,7 @@ impl<'a> Cursor<'a> {
         }
         let mut query = self.parser.parse_query()?;
         balance_chains(query.as_mut());
+        keep_digits(query.as_mut());
         inspect(query.as_ref(), self.limits)?;
         Ok(query)
     }
@@ -223,6 +225,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn expr(&mut self) -> Parsed<Expr> {
         let mut expr = self.parser.parse_expr()?;
         balance_chains(&mut expr);
+        keep_digits(&mut expr);
         inspect(&expr, self.limits)?;
         Ok(expr)
     }

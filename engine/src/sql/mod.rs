@@ -7,6 +7,7 @@ mod cte_scopes;
 mod cursor;
 mod ddl;
 mod error_words;
+mod exact_numbers;
 mod explain;
 mod fault;
 mod function_words;
