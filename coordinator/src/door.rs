@@ -194,7 +194,8 @@ impl OpenSession {
                 stream,
             },
             Outcome::Updated { query_id, rows } => {
-                let rows = rows.map_or(-1, |rows| i64::try_from(rows).unwrap_or(i64::MAX));
+                // Not -1, "unknown": JDBC then asks for a result and so runs the statement again.
+                let rows = i64::try_from(rows.unwrap_or(0)).unwrap_or(i64::MAX);
                 Execution::Update { query_id, rows }
             }
         })
@@ -213,7 +214,7 @@ impl OpenSession {
                 if let Execution::Update { query_id, rows } =
                     self.run(sql, vec![batch.slice(row, 1)]).await?
                 {
-                    total += rows.max(0);
+                    total += rows;
                     last = query_id;
                 }
             }

@@ -355,7 +355,8 @@ class Waterbuck:
         done = subprocess.run([*self.command, text], capture_output=True, text=True, timeout=120)
         if done.returncode != 0:
             return None, done.stderr.strip()
-        rows = list(csv.reader(io.StringIO(done.stdout)))[1:]
+        # A row of one NULL is an empty line.
+        rows = [row or [""] for row in csv.reader(io.StringIO(done.stdout))][1:]
         return collections.Counter(tuple(row) for row in rows), None
 
 

@@ -122,6 +122,14 @@ impl FlightConnection {
     }
 }
 
+/// The rows a statement changed, when it is one that changes rows: the protocol says 0 for others.
+fn changed_rows(sql: &str, rows: i64) -> Option<u64> {
+    const WRITES: [&str; 2] = ["insert", "copy"];
+    let word = sql.split_whitespace().next().unwrap_or_default();
+    let writes = WRITES.iter().any(|write| word.eq_ignore_ascii_case(write));
+    u64::try_from(rows).ok().filter(|rows| writes || *rows > 0)
+}
+
 #[async_trait]
 impl Connection for FlightConnection {
     async fn execute(&self, sql: &str) -> Result<Execution> {
@@ -139,7 +147,7 @@ impl Connection for FlightConnection {
             let changed = prepared.execute_update().await.map_err(from_flight);
             changed.map(|rows| Execution {
                 query_id: None,
-                outcome: Outcome::Updated(u64::try_from(rows).ok()),
+                outcome: Outcome::Updated(changed_rows(sql, rows)),
             })
         } else {
             match prepared.execute().await {

@@ -141,7 +141,7 @@ pub enum Execution {
     Update {
         /// The id under which the statement was recorded.
         query_id: Uuid,
-        /// Rows inserted, updated or deleted; -1 when not known.
+        /// Rows inserted, updated or deleted; 0 for statements that change none.
         rows: i64,
     },
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use datafusion::common::DFSchema;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, lit};
+use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::scalar::ScalarValue;
 use uuid::Uuid;
 use waterbuck_catalog::{
@@ -257,6 +257,7 @@ fn fit(
     }
     let base = context.core().planner.base();
     let fail = |error| plan_error(&context.sql, error);
+    source.logical = type_parameters(source.logical, given).map_err(fail)?;
     let mut exprs = Vec::with_capacity(columns.len());
     for column in columns {
         let position = given.iter().position(|known| known.name == column.name);
@@ -282,6 +283,33 @@ fn fit(
         .and_then(LogicalPlanBuilder::build)
         .map_err(fail)?;
     Ok(source)
+}
+
+/// Gives each parameter that stands alone in a row of `VALUES` the type of its column: drivers send
+/// what the parameter is declared to be.
+fn type_parameters(
+    source: LogicalPlan,
+    given: &[&ColumnDef],
+) -> std::result::Result<LogicalPlan, DataFusionError> {
+    let LogicalPlan::Values(mut values) = source else {
+        return Ok(source);
+    };
+    let mut typed = false;
+    for (expr, column) in values
+        .values
+        .iter_mut()
+        .flat_map(|row| row.iter_mut().zip(given))
+    {
+        if let Expr::Placeholder(parameter) = expr {
+            let field = Field::new(&parameter.id, column.data_type.clone(), true);
+            parameter.field = Some(Arc::new(field));
+            typed = true;
+        }
+    }
+    if !typed {
+        return Ok(LogicalPlan::Values(values));
+    }
+    LogicalPlanBuilder::values(values.values)?.build()
 }
 
 fn managed_target(managed: &ManagedTable, columns: &[ColumnDef]) -> Result<WriteTarget> {

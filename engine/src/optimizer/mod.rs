@@ -2,6 +2,7 @@
 //! corrected. Each rule of ours says which fault it closes.
 
 mod aggregate_keys;
+mod checked_arithmetic;
 mod column_routes;
 mod correlation;
 mod distinct_precedence;
@@ -28,6 +29,7 @@ mod union_names;
 mod window_order;
 
 pub use aggregate_keys::AggregateKeys;
+pub use checked_arithmetic::{CheckedArithmetic, CheckedConstants, checked_functions};
 pub use distinct_precedence::restore_distinct_precedence;
 pub use filter_barrier::FilterBarrier;
 pub use filter_pushdown::PositionalFilterPushdown;

@@ -9,6 +9,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
 use super::aggregate_keys::AggregateKeys;
+use super::checked_arithmetic::{CheckedArithmetic, CheckedConstants};
 use super::filter_barrier::FilterBarrier;
 use super::filter_pushdown::PositionalFilterPushdown;
 use super::group_names::AmbiguousGroupNames;
@@ -44,6 +45,7 @@ pub fn analyzer_rules() -> Vec<AnalysisRule> {
     let mut rules: Vec<AnalysisRule> = vec![Arc::new(ImplicitGroups)];
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(OuterColumnTypes));
+    rules.push(Arc::new(CheckedConstants));
     rules
 }
 
@@ -73,6 +75,7 @@ pub fn logical_rules() -> Vec<LogicalRule> {
     rules.push(Arc::new(ExtractEquijoinPredicate::new()));
     rules.push(Arc::new(TruthTests));
     rules.push(Arc::new(SelfEquality));
+    rules.push(Arc::new(CheckedArithmetic));
     rules
 }
 

@@ -65,7 +65,11 @@ impl SessionFactory {
     }
 
     fn extend(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
-        let builder = builder.with_distributed_user_codec(optimizer::ForgetConstantsCodec);
+        let mut builder = builder.with_distributed_user_codec(optimizer::ForgetConstantsCodec);
+        builder
+            .scalar_functions()
+            .get_or_insert_default()
+            .extend(optimizer::checked_functions());
         self.extensions
             .iter()
             .fold(builder, |builder, extension| extension.configure(builder))

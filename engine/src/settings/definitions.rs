@@ -67,7 +67,7 @@ impl Default for Values {
             task_scan_bytes: 16 << 20,
             max_tasks_per_stage: 0,
             broadcast_joins: true,
-            broadcast_limit: 1 << 20,
+            broadcast_limit: 16 << 20,
             exchange_compression: "lz4".to_string(),
             max_sql_length: 16 << 20,
             max_expression_depth: 100,
