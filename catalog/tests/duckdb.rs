@@ -1,8 +1,7 @@
 //! Another engine reads what the catalog says: DuckDB attaches it and must give our answers.
 //!
-//! `duckdb_reads.py` holds the questions and the answers. It needs the Python packages `duckdb`,
-//! `duckdb-extension-ducklake` and `duckdb-extension-sqlite-scanner`; without them it leaves with
-//! status 77 and nothing is tested.
+//! `duckdb_reads.py` holds the questions and the answers. It needs the Python packages of
+//! `tests/python/requirements.txt`, which `scripts/test unit` installs.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,7 +9,7 @@
 )]
 
 use std::fs::{File, create_dir_all};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -27,8 +26,6 @@ use waterbuck_catalog::{
     NewTable, OnExisting, TableKind, TableName, ViewDef, open_sqlite,
 };
 
-const SKIPPED: i32 = 77;
-
 #[tokio::test]
 async fn duckdb_gives_our_answers() {
     let directory = tempfile::tempdir().unwrap();
@@ -42,16 +39,29 @@ async fn duckdb_gives_our_answers() {
     not_for_others(store.as_ref()).await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/duckdb_reads.py");
     // The store stays open meanwhile: a reader must not need the file for itself.
-    let output = Command::new("python3").arg(script).arg(&catalog).output();
-    let Ok(output) = output else { return };
-    if output.status.code() == Some(SKIPPED) {
-        return;
-    }
+    let output = Command::new(python()).arg(script).arg(&catalog).output();
+    let output = output.unwrap();
     let (out, err) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
     assert!(output.status.success(), "{out}{err}");
+}
+
+/// The interpreter of `scripts/test`.
+fn python() -> PathBuf {
+    let given = std::env::var_os("WATERBUCK_TEST_PYTHON");
+    let usual = || {
+        let home = std::env::var_os("HOME").unwrap();
+        Path::new(&home).join(".cache/waterbuck-tests/venv/bin/python")
+    };
+    let python = given.map_or_else(usual, PathBuf::from);
+    assert!(
+        python.exists(),
+        "{} is missing: run scripts/test unit once, it installs what the tests need",
+        python.display()
+    );
+    python
 }
 
 fn strings(values: &[Option<&str>]) -> ArrayRef {

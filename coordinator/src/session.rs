@@ -123,8 +123,7 @@ impl Session {
         let parsed = self.parse_one(sql)?;
         let context = self.enter(&parsed, vec![]);
         let prepared = statement::prepare(&context, &parsed).await;
-        context.forget();
-        prepared
+        context.settle_prepared(prepared)
     }
 
     /// Runs one statement; each row of `parameters` is one set of values for its parameters.

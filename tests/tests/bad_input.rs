@@ -17,6 +17,15 @@ use crate::tables::{create_table, run_all, write_files};
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_syntax_error_has_line_column_and_caret() {
+    let (_cluster, client) = server().await;
+    let error = failure(&client, "SELECT 1,\n  2\nFROM t t t").await;
+    assert_eq!(error.code, Code::InvalidArgument);
+    expect_words(&error, &["line 3", "column 10", "FROM t", "^"]);
+    assert_eq!(error.sqlstate.as_deref(), Some("42601"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_name_comes_with_the_nearest_one() {
     let (_cluster, client) = server().await;
     run_all(&client, &["CREATE TABLE orders (customer INT, amount INT)"]).await;

@@ -19,6 +19,8 @@ def cell(value):
 def open_tables(data_dir, threads):
     connection = duckdb.connect()
     connection.execute(f"SET threads = {threads}")
+    # The bar would be written between the replies.
+    connection.execute("SET enable_progress_bar = false")
     for table in sorted(os.listdir(data_dir)):
         path = os.path.join(data_dir, table)
         if os.path.isdir(path):

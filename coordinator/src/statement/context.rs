@@ -87,10 +87,17 @@ impl StatementContext {
         result
     }
 
-    /// Ends the record of a statement that was only planned.
-    pub(crate) fn forget(mut self) {
+    /// Ends the record of a statement that was only planned: it is kept when that failed.
+    pub(crate) fn settle_prepared<T>(mut self, result: Result<T>) -> Result<T> {
         self.settled = true;
-        self.core().queries.forget(self.record.id);
+        let queries = &self.core().queries;
+        match &result {
+            Ok(_) => queries.forget(self.record.id),
+            Err(error) => {
+                queries.finish(&self.record, QueryState::Failed, Some(error.to_string()));
+            }
+        }
+        result
     }
 
     /// The outcome of a statement that changes something other than rows.

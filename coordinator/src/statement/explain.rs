@@ -204,7 +204,7 @@ async fn analyze(context: &StatementContext, planned: LogicalQuery, verbose: boo
         let measured =
             rewrite_distributed_plan_with_metrics(executed, DistributedMetricsFormat::Aggregated);
         let measured = measured.await.map_err(run_error)?;
-        summary.extend(stage_times(&measured));
+        summary.extend(stage_times(&measured, &text));
     }
     summary.push(format!("execution: {}", millis(execution)));
     summary.push(format!(

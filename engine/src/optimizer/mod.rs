@@ -3,6 +3,7 @@
 
 mod aggregate_keys;
 mod checked_arithmetic;
+mod checked_sums;
 mod column_routes;
 mod correlation;
 mod distinct_precedence;
@@ -30,6 +31,7 @@ mod window_order;
 
 pub use aggregate_keys::AggregateKeys;
 pub use checked_arithmetic::{CheckedArithmetic, CheckedConstants, checked_functions};
+pub use checked_sums::CheckedSums;
 pub use distinct_precedence::restore_distinct_precedence;
 pub use filter_barrier::FilterBarrier;
 pub use filter_pushdown::PositionalFilterPushdown;

@@ -10,6 +10,7 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
 use super::aggregate_keys::AggregateKeys;
 use super::checked_arithmetic::{CheckedArithmetic, CheckedConstants};
+use super::checked_sums::CheckedSums;
 use super::filter_barrier::FilterBarrier;
 use super::filter_pushdown::PositionalFilterPushdown;
 use super::group_names::AmbiguousGroupNames;
@@ -75,6 +76,7 @@ pub fn logical_rules() -> Vec<LogicalRule> {
     rules.push(Arc::new(ExtractEquijoinPredicate::new()));
     rules.push(Arc::new(TruthTests));
     rules.push(Arc::new(SelfEquality));
+    rules.push(Arc::new(CheckedSums));
     rules.push(Arc::new(CheckedArithmetic));
     rules
 }

@@ -59,9 +59,21 @@ impl SessionFactory {
 
     /// A session of an executor: it decodes plans and runs them, and never plans.
     pub fn executor(&self, builder: SessionStateBuilder) -> Result<SessionState, DataFusionError> {
-        let builder =
-            builder.with_distributed_worker_plan_rewrite_handler(pausing::pause_joins_of_task);
-        Ok(self.extend(builder).build())
+        let mut builder = self
+            .extend(builder)
+            .with_distributed_worker_plan_rewrite_handler(pausing::pause_joins_of_task)
+            // One of these is built for every task: it goes without what only planning needs.
+            .with_analyzer_rules(vec![])
+            .with_optimizer_rules(vec![])
+            .with_physical_optimizer_rules(vec![]);
+        let config = builder.config().get_or_insert_with(Self::base_config);
+        config
+            .options_mut()
+            .catalog
+            .create_default_catalog_and_schema = false;
+        *builder.expr_planners() = None;
+        *builder.file_formats() = None;
+        Ok(builder.build())
     }
 
     fn extend(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
