@@ -11,15 +11,19 @@ use url::Url;
 use waterbuck_catalog::CatalogStore;
 use waterbuck_connectors::files::write::PublishGate;
 use waterbuck_connectors::files::{FileMetadata, Stores};
-use waterbuck_engine::Result;
 use waterbuck_engine::cluster::VERSION;
 use waterbuck_engine::session::{NodeRuntime, SessionFactory};
 use waterbuck_engine::settings::Settings;
+use waterbuck_engine::{Error, ErrorKind, Result};
 
 use crate::cluster::{ExecutorInfo, Membership};
 use crate::query::{LocalExecutor, QueryRegistry, StatePlanner};
+use crate::recovery::{Recovery, recover_file_tables};
+use crate::revocations::Revocations;
 use crate::session::{Session, SessionUser};
 
+/// How long a stopping coordinator waits for publications.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(60);
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// What a coordinator is made of; the wiring brings it together.
@@ -62,8 +66,14 @@ pub(crate) struct Core {
     pub(crate) data_url: String,
     /// Keeps listings and publications of the same directory apart.
     pub(crate) gate: Arc<PublishGate>,
-    /// Clean-up that outlives the statement which asked for it.
+    pub(crate) recovery: Recovery,
+    /// Whose sessions are over, because the user was changed or dropped.
+    pub(crate) revocations: Revocations,
+    /// Watchers, which end with the process.
     background: Mutex<JoinSet<()>>,
+    /// What must come to its end, whatever becomes of the statement which began it: publications,
+    /// commits and clean-up.
+    finishing: Mutex<JoinSet<()>>,
 }
 
 /// The control plane of one process.
@@ -96,9 +106,13 @@ impl Coordinator {
             settings: parts.settings,
             data_url: parts.data_url,
             gate: PublishGate::new(),
+            recovery: Recovery::new(),
+            revocations: Revocations::default(),
             background: Mutex::new(JoinSet::new()),
+            finishing: Mutex::new(JoinSet::new()),
         });
         core.in_background(async move { members.watch().await });
+        core.in_background(recover_file_tables(Arc::clone(&core)));
         Ok(Arc::new(Self { core }))
     }
 
@@ -132,6 +146,21 @@ impl Coordinator {
         for query in self.core.queries.all() {
             query.cancel.cancel();
         }
+        let finished = async {
+            loop {
+                let finishing = std::mem::take(&mut *self.core.finishing.lock());
+                if finishing.is_empty() {
+                    return;
+                }
+                finishing.join_all().await;
+            }
+        };
+        if tokio::time::timeout(FINISH_TIMEOUT, finished)
+            .await
+            .is_err()
+        {
+            tracing::warn!("stopping before all writes were completed: the next start does that");
+        }
         let mut background = std::mem::take(&mut *self.core.background.lock());
         background.shutdown().await;
     }
@@ -154,8 +183,32 @@ impl Core {
         local.into_iter().chain(self.members.all()).collect()
     }
 
-    /// Runs `work` to its end, whatever becomes of the caller.
-    pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+    /// Runs `work` to its end, whatever becomes of the caller, and gives what it gave.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub(crate) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        self.finishing(async move {
+            // Whoever asked may be gone.
+            let _gone = tell.send(work.await);
+        });
+        told.await
+            .map_err(|_| Error::new(ErrorKind::Cancelled, "the server is stopping"))?
+    }
+
+    /// Runs `work` beside everything else; the coordinator does not stop before it has ended.
+    pub(crate) fn finishing(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut finishing = self.finishing.lock();
+        while finishing.try_join_next().is_some() {}
+        finishing.spawn(work);
+    }
+
+    /// Runs `work` beside everything else until the coordinator stops.
+    fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut background = self.background.lock();
         while background.try_join_next().is_some() {}
         background.spawn(work);

@@ -66,6 +66,10 @@ impl FlightSession for OpenSession {
         &self.0.user().name
     }
 
+    fn is_open(&self) -> bool {
+        self.0.is_open()
+    }
+
     async fn prepare(&self, sql: &str) -> Result<Prepared> {
         let prepared = self.0.prepare(sql).await?;
         Ok(Prepared {

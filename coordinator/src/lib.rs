@@ -8,6 +8,8 @@ pub mod flight_sql;
 mod names;
 mod plan;
 mod query;
+mod recovery;
+mod revocations;
 mod session;
 mod statement;
 mod system;

@@ -1,6 +1,7 @@
 //! A user's session: who they are, what they set, and the statements they send.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -57,17 +58,39 @@ pub struct Session {
     user: SessionUser,
     core: Arc<Core>,
     settings: Mutex<Settings>,
+    /// The state of its user it was opened under.
+    good_for: AtomicU64,
 }
 
 impl Session {
     pub(crate) fn open(core: Arc<Core>, user: SessionUser) -> Arc<Self> {
         let settings = Mutex::new(core.settings.clone());
+        let good_for = AtomicU64::new(core.revocations.current(&user.name));
         Arc::new(Self {
             id: Uuid::now_v7(),
             user,
             core,
             settings,
+            good_for,
         })
+    }
+
+    /// Whether it may still be used: its user was neither changed nor dropped.
+    pub fn is_open(&self) -> bool {
+        self.good_for.load(Ordering::SeqCst) == self.core.revocations.current(&self.user.name)
+    }
+
+    /// Ends the other sessions of `user`, with what they run.
+    pub(crate) fn revoke(&self, user: &str) {
+        let now = self.core.revocations.revoke(user);
+        if user == self.user.name {
+            self.good_for.store(now, Ordering::SeqCst);
+        }
+        for query in self.core.queries.all() {
+            if query.user == user && query.session_id != self.id {
+                query.cancel.cancel();
+            }
+        }
     }
 
     /// The session's id.

@@ -144,6 +144,7 @@ pub(crate) async fn open_path(
         .stores
         .store(location.store_url(), &secrets(core).await?)?;
     let options = std::collections::BTreeMap::new();
+    let _whole = core.gate.listing(&location).await;
     let inferred = core
         .files
         .infer(&store, format, &location, &options, None)
@@ -322,6 +323,7 @@ pub(crate) async fn describe_external(
         .stores
         .store(location.store_url(), &secrets(core).await?)?;
     let mut columns = declared;
+    let _whole = core.gate.listing(&location).await;
     if columns.is_empty() {
         let asked: Vec<(String, Option<DataType>)> = partitions
             .iter()
@@ -379,6 +381,13 @@ pub(crate) fn external_target(
     let location = parse_location(&external.location)?;
     if location.is_local() {
         context.admin_only("write to this machine's files")?;
+    }
+    let names_a_file =
+        !external.location.ends_with('/') && Format::of_path(&external.location).is_some();
+    if names_a_file || !location.is_directory_like() {
+        return Err(Error::invalid(format!(
+            "rows cannot be added: the location \"{location}\" is a file or a pattern, not a directory"
+        )));
     }
     let fields = columns
         .iter()

@@ -16,6 +16,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(8);
 const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+/// The largest there is: results that nobody reads must not use up what the others need.
+const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
 
 /// One HTTP/2 connection for each executor this process talks to.
 #[derive(Debug, Default)]
@@ -40,7 +42,7 @@ impl ExchangeChannels {
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true)
             .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(4 * WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .tcp_nodelay(true)
             .connect()
             .await

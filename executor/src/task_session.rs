@@ -30,11 +30,11 @@ impl WorkerSessionBuilder for TaskSessions {
             .get_or_insert_with(SessionFactory::base_config);
         let options = TaskOptions::of(config.options());
         options.apply_overrides(config)?;
-        let runtime = node
-            .runtime
-            .for_query(&options.query_id, options.memory_limit, || {
-                node.stores.for_query(&options)
-            })?;
+        let runtime = node.runtime.for_query(
+            &options.query_id,
+            (options.memory_limit, options.spill_limit),
+            || node.stores.for_query(&options),
+        )?;
         let channels = Arc::clone(&node.channels) as Arc<dyn ChannelResolver + Send + Sync>;
         let builder = builder
             .with_runtime_env(runtime)

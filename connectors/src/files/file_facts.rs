@@ -157,7 +157,8 @@ fn distrust(field: &Field, column: &mut ColumnStatistics, incomplete: bool) {
     column.distinct_count = column.distinct_count.to_inexact();
 }
 
-/// The sort order that every row group declares.
+/// The sort order that every row group declares, as far as it holds from one file to the next: files
+/// are put in order by the bounds of their columns, which tell neither of NULLs nor of NaNs.
 fn sorted_by(footer: &ParquetMetaData) -> Vec<(String, SortOptions)> {
     let mut groups = footer.row_groups().iter();
     let Some(first) = groups.next().and_then(|group| group.sorting_columns()) else {
@@ -173,6 +174,13 @@ fn sorted_by(footer: &ParquetMetaData) -> Vec<(String, SortOptions)> {
         if index >= columns.num_columns() || columns.column(index).path().parts().len() != 1 {
             break;
         }
+        if !footer
+            .row_groups()
+            .iter()
+            .all(|group| is_bounded(group, index))
+        {
+            break;
+        }
         let options = SortOptions {
             descending: sorting.descending,
             nulls_first: sorting.nulls_first,
@@ -180,4 +188,15 @@ fn sorted_by(footer: &ParquetMetaData) -> Vec<(String, SortOptions)> {
         order.push((columns.column(index).name().to_string(), options));
     }
     order
+}
+
+/// Whether every value of a column lies between the bounds that its statistics give.
+fn is_bounded(group: &RowGroupMetaData, column: usize) -> bool {
+    let chunk = group.column(column);
+    let float = matches!(
+        chunk.column_type(),
+        PhysicalType::FLOAT | PhysicalType::DOUBLE
+    );
+    let nulls = chunk.statistics().and_then(|known| known.null_count_opt());
+    !float && nulls == Some(0)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
-use waterbuck_engine::Result;
+use waterbuck_engine::{Error, Result};
 
 use super::local_walk::on_disk;
 use super::location::Location;
@@ -15,6 +15,11 @@ use super::naming::{disk_error, store_error};
 /// # Errors
 /// What the storage says of the first file it does not remove.
 pub async fn remove_directory(store: &Arc<dyn ObjectStore>, location: &Location) -> Result<()> {
+    if !location.is_directory_like() {
+        return Err(Error::internal(format!(
+            "\"{location}\" is a pattern and no directory: nothing is removed"
+        )));
+    }
     let prefix = location.prefix();
     if location.is_local() {
         let place = on_disk(&prefix);

@@ -9,7 +9,7 @@
 //! ```
 //! The list is soft state: a restarted coordinator learns it again within one heartbeat.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -122,6 +122,8 @@ impl ExecutorInfo {
 #[derive(Debug)]
 pub struct Membership {
     executors: Mutex<BTreeMap<String, ExecutorInfo>>,
+    /// Those that said goodbye: they had finished their tasks, so no query has lost anything.
+    left: Mutex<HashSet<Url>>,
     changes: watch::Sender<u64>,
     version: &'static str,
     cluster_token: Option<String>,
@@ -133,6 +135,7 @@ impl Membership {
         let changes = watch::Sender::new(0);
         Self {
             executors: Mutex::new(BTreeMap::new()),
+            left: Mutex::default(),
             changes,
             version,
             cluster_token,
@@ -172,12 +175,14 @@ impl Membership {
         // A restarted process at the same address takes the place of the old one.
         executors.retain(|id, known| *id == info.id || known.url != info.url);
         if leaving {
+            self.left.lock().insert(info.url.clone());
             if executors.remove(&info.id).is_some() {
                 info!(executor = %info.id, url = %info.url, "executor left");
                 self.changes.send_modify(|version| *version += 1);
             }
             return Ok(());
         }
+        self.left.lock().remove(&info.url);
         let known = executors.get(&info.id);
         let before = known.map(|known| known.state);
         info.registered_at = known.map_or(info.registered_at, |known| known.registered_at);
@@ -240,11 +245,13 @@ impl Membership {
 
     fn first_lost(&self, urls: &[Url]) -> Option<Url> {
         let executors = self.executors.lock();
+        let left = self.left.lock();
         urls.iter()
             .find(|url| {
-                !executors
+                let there = executors
                     .values()
-                    .any(|known| known.url == **url && known.state != ExecutorState::Lost)
+                    .any(|known| known.url == **url && known.state != ExecutorState::Lost);
+                !there && !left.contains(*url)
             })
             .cloned()
     }

@@ -42,8 +42,11 @@ pub(super) fn unsupported(what: impl Into<String>) -> Status {
 }
 
 fn build(error: &Error, query_id: Option<Uuid>) -> Status {
-    let (code, sqlstate) = codes(error.kind());
+    let (code, mut sqlstate) = codes(error.kind());
     let text = error.to_string();
+    if error.kind() == ErrorKind::InvalidQuery && text.starts_with("syntax error") {
+        sqlstate = SYNTAX_ERROR;
+    }
     if error.kind() == ErrorKind::Internal {
         error!(query_id = query_id.map(tracing::field::display), error = %text, "internal error");
     }
@@ -56,6 +59,8 @@ fn build(error: &Error, query_id: Option<Uuid>) -> Status {
     }
     Status::with_metadata(code, shorten(&text), trailers)
 }
+
+const SYNTAX_ERROR: &str = "42601";
 
 fn codes(kind: ErrorKind) -> (Code, &'static str) {
     match kind {

@@ -22,6 +22,13 @@ pub fn run_error(error: DataFusionError) -> Error {
         return Error::new(ours.kind(), ours.to_string());
     }
     let text = error.to_string();
+    if text.contains("used disk space during the spilling process has exceeded") {
+        return Error::new(
+            ErrorKind::ResourceExhausted,
+            "the query would spill more than it may; raise the setting \"spill_limit\" or the \
+             executors' --spill-limit",
+        );
+    }
     let described = describe_plan_error("", error);
     // An executor's own error crosses the wire as text only.
     if described.kind() == ErrorKind::Internal && text.contains("was changed or removed while") {

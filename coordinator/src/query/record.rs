@@ -122,6 +122,18 @@ pub struct QueryRecord {
     changing: Mutex<Changing>,
 }
 
+/// The longest text of a statement and of an error that a record keeps, in bytes.
+const SQL_KEPT: usize = 64 << 10;
+const ERROR_KEPT: usize = 8 << 10;
+
+fn shortened(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    let kept = &text[..text.floor_char_boundary(bytes)];
+    format!("{kept} … ({} bytes)", text.len())
+}
+
 impl QueryRecord {
     /// A query that has just arrived.
     pub fn new(session_id: Uuid, user: &str, sql: &str, kind: &'static str) -> Self {
@@ -144,7 +156,7 @@ impl QueryRecord {
             id: Uuid::now_v7(),
             session_id,
             user: user.to_owned(),
-            sql: sql.to_owned(),
+            sql: shortened(sql, SQL_KEPT),
             kind,
             started_at: Utc::now(),
             started: Instant::now(),
@@ -238,7 +250,7 @@ impl QueryRecord {
         }
         changing.state = state;
         changing.finished_at = Some(Utc::now());
-        changing.error = error;
+        changing.error = error.map(|text| shortened(&text, ERROR_KEPT));
         changing.plan = None;
         true
     }

@@ -29,7 +29,7 @@ pub(crate) enum Thrift {
     None,
     /// Joins that can spill, and smaller batches.
     Spilling,
-    /// Besides, one partition at a time in each task.
+    /// Besides, as few partitions as joins that spill can be planned for.
     Serial,
 }
 
@@ -56,7 +56,8 @@ impl Thrift {
             options.execution.batch_size = rows;
         }
         if self == Self::Serial {
-            options.execution.target_partitions = 1;
+            // With one partition the planner takes a hash join whatever it was told.
+            options.execution.target_partitions = 2;
         }
     }
 }
@@ -183,6 +184,7 @@ impl StatePlanner {
         options.query_id = query.id.to_string();
         options.memory_limit =
             usize::try_from(settings.values().memory_limit).unwrap_or(usize::MAX);
+        options.spill_limit = settings.values().spill_limit;
         let options = options.with_overrides_of(&config);
         config.options_mut().extensions.insert(options);
         let mut builder = SessionStateBuilder::new_from_existing(self.base.clone())

@@ -1,11 +1,13 @@
 //! Statements that make, rename, describe and remove names.
 
+use std::collections::HashSet;
+
 use waterbuck_catalog::{DropKind, ExternalTable, NewTable, OnExisting, TableKind, ViewDef};
 use waterbuck_engine::sql::{
     AlterTableRename, CommentOn, CommentTarget, CreateExternalTable, CreateSchema, CreateView,
     Drop, DropTarget, Statement,
 };
-use waterbuck_engine::{Error, Result};
+use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::StatementContext;
 use super::columns::{catalog_columns, partition_columns, plain_columns};
@@ -142,19 +144,7 @@ pub(super) async fn drop_objects(context: &StatementContext, drop: &Drop) -> Res
             DropTarget::Schema(schema) => {
                 let name = context.schema_name(schema)?;
                 refuse_system(&name)?;
-                let owned = if drop.cascade {
-                    catalog.tables(Some(&name)).await?
-                } else {
-                    vec![]
-                };
-                if catalog
-                    .drop_schema(&name, drop.if_exists, drop.cascade)
-                    .await?
-                {
-                    for table in &owned {
-                        tables::remove_data(context, table).await;
-                    }
-                }
+                drop_schema(context, &name, drop).await?;
             }
             DropTarget::Table(table) | DropTarget::View(table) => {
                 let name = context.table_name(table)?;
@@ -170,6 +160,32 @@ pub(super) async fn drop_objects(context: &StatementContext, drop: &Drop) -> Res
         }
     }
     Ok(context.done())
+}
+
+async fn drop_schema(context: &StatementContext, name: &str, drop: &Drop) -> Result<()> {
+    let catalog = &context.core().catalog;
+    let owned = match catalog.tables(Some(name)).await {
+        Err(error) if error.kind() == ErrorKind::NotFound && drop.if_exists => return Ok(()),
+        owned if drop.cascade => owned?,
+        _ => vec![],
+    };
+    if !catalog
+        .drop_schema(name, drop.if_exists, drop.cascade)
+        .await?
+    {
+        return Ok(());
+    }
+    // A table may have been moved to another schema in between.
+    let alive: HashSet<_> = catalog
+        .tables(None)
+        .await?
+        .iter()
+        .map(|table| table.id)
+        .collect();
+    for table in owned.iter().filter(|table| !alive.contains(&table.id)) {
+        tables::remove_data(context, table).await;
+    }
+    Ok(())
 }
 
 /// `ALTER TABLE … RENAME TO`.

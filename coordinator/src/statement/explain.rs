@@ -51,7 +51,7 @@ async fn plan(context: &StatementContext, explain: &Explain) -> Result<LogicalQu
         Statement::Query(inner) => query::plan(context, inner).await,
         Statement::Insert(insert) if !explain.analyze => super::insert::plan(context, insert)
             .await
-            .map(|(_, source)| source),
+            .map(|planned| planned.source),
         Statement::CreateTable(create) if !explain.analyze && create.query.is_some() => {
             let source = create.query.clone().map(Statement::from_query);
             let Some(Statement::Query(inner)) = source else {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::scalar::ScalarValue;
@@ -99,41 +100,49 @@ pub(super) async fn create_table(
     let given: Vec<&ColumnDef> = columns.iter().collect();
     let source = fit(context, source, &columns, &given, &[])?;
     let target = managed_target(&managed, &columns)?;
-    let (mut aside, files) = write_aside(context, source, target).await?;
+    let (aside, files) = write_aside(context, source, target).await?;
     let rows = files.iter().map(|file| file.rows).sum();
-    let made = catalog
-        .create_table_with_files(table, mode, tables::new_data_files(files))
-        .await?;
-    if made.is_some() {
-        aside.keep();
-    }
+    let files = tables::new_data_files(files);
+    let catalog = Arc::clone(catalog);
+    let commit = async move {
+        let made = catalog.create_table_with_files(table, mode, files).await?;
+        Ok(made.is_some())
+    };
+    aside.commit(commit).await?;
     Ok(context.wrote(rows))
 }
 
 /// `INSERT INTO`, `INSERT OVERWRITE`.
 pub(super) async fn execute(context: &StatementContext, insert: &Insert) -> Result<Outcome> {
-    let (table, source) = plan(context, insert).await?;
+    // Before the source is bound: what others commit after that is not read, and so is a conflict.
     let snapshot = context.core().catalog.current_snapshot().await?;
+    let PlannedInsert {
+        table,
+        source,
+        named,
+    } = plan(context, insert).await?;
     match &table.kind {
         TableKind::Managed(managed) => {
             let target = managed_target(managed, &table.columns)?;
-            let (mut aside, files) = write_aside(context, source, target).await?;
+            let (aside, files) = write_aside(context, source, target).await?;
             let rows = files.iter().map(|file| file.rows).sum();
-            let change = managed_change(insert, &managed.partition_columns, &files)?;
+            let change = managed_change(insert, &managed.partition_columns, &files, named);
             let files = tables::new_data_files(files);
-            context
-                .core()
-                .catalog
-                .commit_files(table.id, snapshot, change, files)
-                .await?;
-            aside.keep();
+            let catalog = Arc::clone(&context.core().catalog);
+            let commit = async move {
+                catalog
+                    .commit_files(table.id, snapshot, change, files)
+                    .await?;
+                Ok(true)
+            };
+            aside.commit(commit).await?;
             Ok(context.wrote(rows))
         }
         TableKind::External(external) => {
             let target = tables::external_target(context, external, &table.columns)?;
             let (aside, files) = write_aside(context, source, target).await?;
             let rows = files.iter().map(|file| file.rows).sum();
-            let scope = overwrite_scope(insert, &external.partition_columns, &files)?;
+            let scope = overwrite_scope(insert, &external.partition_columns, &files, named);
             aside.publish(files, scope).await?;
             Ok(context.wrote(rows))
         }
@@ -149,18 +158,23 @@ pub(super) async fn prepare(
     context: &StatementContext,
     insert: &Insert,
 ) -> Result<PreparedStatement> {
-    let (_, source) = plan(context, insert).await?;
-    let parameters = super::query::parameter_schema(&source.logical)?;
+    let planned = plan(context, insert).await?;
+    let parameters = super::query::parameter_schema(&planned.source.logical)?;
     Ok(PreparedStatement {
         schema: None,
         parameters,
     })
 }
 
-pub(super) async fn plan(
-    context: &StatementContext,
-    insert: &Insert,
-) -> Result<(TableDef, LogicalQuery)> {
+/// An `INSERT` that is planned.
+pub(super) struct PlannedInsert {
+    table: TableDef,
+    pub(super) source: LogicalQuery,
+    /// The partition it names in full.
+    named: Option<PartitionValues>,
+}
+
+pub(super) async fn plan(context: &StatementContext, insert: &Insert) -> Result<PlannedInsert> {
     let name = context.table_name(&insert.table)?;
     refuse_system(&name.schema)?;
     let catalog = &context.core().catalog;
@@ -174,7 +188,57 @@ pub(super) async fn plan(
     let constants = constant_partitions(context, insert, &table)?;
     let given = given_columns(insert, &table, &constants)?;
     let source = fit(context, source, &table.columns, &given, &constants)?;
-    Ok((table, source))
+    let named = named_partition(context, &table, &constants)?;
+    Ok(PlannedInsert {
+        table,
+        source,
+        named,
+    })
+}
+
+/// The values of the partition that a statement names in full, as they stand in directory names.
+fn named_partition(
+    context: &StatementContext,
+    table: &TableDef,
+    constants: &[(String, Expr)],
+) -> Result<Option<PartitionValues>> {
+    let columns = tables::partition_columns(table);
+    if columns.is_empty() || constants.len() < columns.len() {
+        return Ok(None);
+    }
+    let mut values = PartitionValues::new();
+    for name in columns {
+        let constant = constants.iter().find(|(column, _)| *column == name);
+        let column = table.columns.iter().find(|column| column.name == name);
+        let (Some((_, expr)), Some(column)) = (constant, column) else {
+            return Ok(None);
+        };
+        let typed = cast(expr.clone(), column.data_type.clone());
+        let value =
+            constant_text(context, typed).map_err(|error| plan_error(&context.sql, error))?;
+        values.push((name, value));
+    }
+    Ok(Some(values))
+}
+
+/// The value of a constant expression as text.
+fn constant_text(
+    context: &StatementContext,
+    expr: Expr,
+) -> std::result::Result<Option<String>, DataFusionError> {
+    let base = context.core().planner.base();
+    let physical = base.create_physical_expr(expr, &DFSchema::empty())?;
+    let row = RecordBatch::try_new_with_options(
+        Arc::new(Schema::empty()),
+        vec![],
+        &RecordBatchOptions::new().with_row_count(Some(1)),
+    )?;
+    let value = physical.evaluate(&row)?.into_array(1)?;
+    let text = arrow::compute::cast(&value, &DataType::Utf8)?;
+    Ok(match ScalarValue::try_from_array(&text, 0)? {
+        ScalarValue::Utf8(text) => text,
+        _ => None,
+    })
 }
 
 /// `PARTITION (year = 2024)`: the columns whose value the statement gives.
@@ -215,11 +279,19 @@ fn given_columns<'a>(
 ) -> Result<Vec<&'a ColumnDef>> {
     let constant = |name: &str| constants.iter().any(|(column, _)| column == name);
     if insert.columns.is_empty() {
-        return Ok(table
+        // `PARTITION (day)`: partition columns without a value come last, as they are listed.
+        let listed = |name: &str| insert.partition.iter().any(|part| part.column == name);
+        let (mut given, rest): (Vec<_>, Vec<_>) = table
             .columns
             .iter()
             .filter(|column| !constant(&column.name))
-            .collect());
+            .partition(|column| !listed(&column.name));
+        let in_order = insert
+            .partition
+            .iter()
+            .filter_map(|part| rest.iter().find(|column| column.name == part.column));
+        given.extend(in_order);
+        return Ok(given);
     }
     let mut given: Vec<&ColumnDef> = vec![];
     for name in &insert.columns {
@@ -336,18 +408,15 @@ fn managed_change(
     insert: &Insert,
     partition_columns: &[String],
     files: &[WrittenFile],
-) -> Result<FileChange> {
+    named: Option<PartitionValues>,
+) -> FileChange {
     if !insert.overwrite {
-        return Ok(FileChange::Append);
+        return FileChange::Append;
     }
     if partition_columns.is_empty() || insert.partition.is_empty() {
-        return Ok(FileChange::Overwrite);
+        return FileChange::Overwrite;
     }
-    Ok(FileChange::OverwritePartitions(overwritten(
-        insert,
-        partition_columns,
-        files,
-    )?))
+    FileChange::OverwritePartitions(overwritten(files, named))
 }
 
 /// What an `INSERT OVERWRITE` into files takes the place of; `None` for an `INSERT INTO`.
@@ -355,49 +424,26 @@ fn overwrite_scope(
     insert: &Insert,
     partition_columns: &[String],
     files: &[WrittenFile],
-) -> Result<Option<OverwriteScope>> {
+    named: Option<PartitionValues>,
+) -> Option<OverwriteScope> {
     if !insert.overwrite {
-        return Ok(None);
+        return None;
     }
     if partition_columns.is_empty() || insert.partition.is_empty() {
-        return Ok(Some(OverwriteScope::All));
+        return Some(OverwriteScope::All);
     }
-    Ok(Some(OverwriteScope::Partitions(overwritten(
-        insert,
-        partition_columns,
-        files,
-    )?)))
+    Some(OverwriteScope::Partitions(overwritten(files, named)))
 }
 
 /// The partitions an `INSERT OVERWRITE` takes the place of: those written, and the one that is
 /// named in full even when no row was written to it.
-fn overwritten(
-    insert: &Insert,
-    partition_columns: &[String],
-    files: &[WrittenFile],
-) -> Result<Vec<PartitionValues>> {
+fn overwritten(files: &[WrittenFile], named: Option<PartitionValues>) -> Vec<PartitionValues> {
+    let written = files.iter().map(|file| file.partition_values.clone());
     let mut partitions: Vec<PartitionValues> = vec![];
-    for file in files {
-        if !partitions.contains(&file.partition_values) {
-            partitions.push(file.partition_values.clone());
+    for partition in written.chain(named) {
+        if !partitions.contains(&partition) {
+            partitions.push(partition);
         }
     }
-    let all_named = !insert.partition.is_empty()
-        && insert.partition.len() == partition_columns.len()
-        && insert.partition.iter().all(|part| part.value.is_some());
-    if all_named && partitions.is_empty() {
-        let value_of = |name: &String| {
-            let part = insert.partition.iter().find(|part| part.column == *name);
-            let text = part
-                .and_then(|part| part.value.as_ref())
-                .map(ToString::to_string);
-            let text = text.map(|text| text.trim_matches('\'').to_owned());
-            (
-                name.clone(),
-                text.filter(|text| !text.eq_ignore_ascii_case("null")),
-            )
-        };
-        partitions.push(partition_columns.iter().map(value_of).collect());
-    }
-    Ok(partitions)
+    partitions
 }

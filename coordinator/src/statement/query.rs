@@ -116,12 +116,15 @@ async fn session_for(
     let core = context.core();
     let secrets = crate::tables::secrets(core).await?;
     let encoded = crate::tables::encode_secrets(&secrets)?;
-    let limit = usize::try_from(context.settings.values().memory_limit).unwrap_or(usize::MAX);
+    let values = context.settings.values();
+    let memory_limit = usize::try_from(values.memory_limit).unwrap_or(usize::MAX);
     let runtime = core
         .runtime
-        .for_query(&context.record.id.to_string(), limit, || {
-            core.stores.for_query(secrets)
-        })
+        .for_query(
+            &context.record.id.to_string(),
+            (memory_limit, values.spill_limit),
+            || core.stores.for_query(secrets),
+        )
         .map_err(|error| Error::internal("no runtime for the query").with_source(error))?;
     let attempt = Attempt::default();
     let executors = core.planner.executors(&core.members, &attempt);

@@ -49,6 +49,7 @@ pub(super) async fn alter(context: &StatementContext, alter: &AlterUser) -> Resu
     }
     user.admin = alter.admin.unwrap_or(user.admin);
     catalog.put_user(user).await?;
+    context.session.revoke(&alter.name);
     Ok(context.done())
 }
 
@@ -63,5 +64,6 @@ pub(super) async fn remove(context: &StatementContext, drop: &DropUser) -> Resul
         .catalog
         .drop_user(&drop.name, drop.if_exists)
         .await?;
+    context.session.revoke(&drop.name);
     Ok(context.done())
 }

@@ -11,7 +11,7 @@ use waterbuck_connectors::files::write::{
     OverwriteScope, WriteTarget, WrittenFile, abort, publish_append, publish_overwrite,
     written_files,
 };
-use waterbuck_engine::{Error, ErrorKind, Result};
+use waterbuck_engine::Result;
 
 use super::StatementContext;
 use super::query::{LogicalQuery, optimise};
@@ -66,17 +66,30 @@ impl Aside {
         scope: Option<OverwriteScope>,
     ) -> Result<()> {
         let core = Arc::clone(&self.core);
-        let (tell, told) = tokio::sync::oneshot::channel();
-        core.in_background(async move {
-            let published = self.publish_now(&files, scope).await;
-            if published.is_ok() {
+        let publication = async move {
+            // A publication that fails cleans up itself, or leaves the journal by which it is
+            // completed later: nothing of it may be removed here.
+            self.keep();
+            self.publish_now(&files, scope).await
+        };
+        core.to_the_end(publication).await
+    }
+
+    /// Runs `commit`, which puts the files into the catalog and says whether it did; goes on to the
+    /// end even when the client goes away in the middle, since the files of a transaction that was
+    /// committed unseen must not be removed.
+    pub(super) async fn commit(
+        mut self,
+        commit: impl Future<Output = Result<bool>> + Send + 'static,
+    ) -> Result<()> {
+        let core = Arc::clone(&self.core);
+        let commitment = async move {
+            if commit.await? {
                 self.keep();
             }
-            // Whoever asked may be gone.
-            let _gone = tell.send(published);
-        });
-        told.await
-            .map_err(|_| Error::new(ErrorKind::Cancelled, "the server is stopping"))?
+            Ok(())
+        };
+        core.to_the_end(commitment).await
     }
 
     async fn publish_now(
@@ -87,12 +100,19 @@ impl Aside {
         let target = self.target_of(self.ids.lock().last().copied());
         let location = crate::tables::parse_location(&target.location)?;
         let _others_wait = self.core.gate.publishing(&location).await;
-        match scope {
-            None => publish_append(&self.store, &target, files).await?,
-            Some(scope) => publish_overwrite(&self.store, &target, files, scope).await?,
+        self.core
+            .recovery
+            .run(&self.store, &target.location)
+            .await?;
+        let published = match scope {
+            None => publish_append(&self.store, &target, files).await,
+            Some(scope) => publish_overwrite(&self.store, &target, files, scope).await,
         };
         self.core.files.forget(&location);
-        Ok(())
+        if published.is_err() {
+            self.core.recovery.failed(target.write_id);
+        }
+        published.map(drop)
     }
 
     fn target_of(&self, id: Option<Uuid>) -> WriteTarget {
@@ -102,7 +122,7 @@ impl Aside {
     }
 
     /// Says that the files are published: only what failed attempts left is removed.
-    pub(super) fn keep(&mut self) {
+    fn keep(&mut self) {
         self.kept = self.ids.lock().last().copied();
     }
 }
@@ -116,7 +136,7 @@ impl Drop for Aside {
             return;
         }
         let store = Arc::clone(&self.store);
-        self.core.in_background(async move {
+        self.core.finishing(async move {
             for pause in [Duration::ZERO, LATE_FILES] {
                 tokio::time::sleep(pause).await;
                 for target in &targets {

@@ -4,6 +4,8 @@
 //! have room for the sum of as many of them as there can be rows, and the total is cast back: that
 //! fails when it does not fit. Sums of what cannot come near the bound stay as they are.
 
+use std::sync::Arc;
+
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result};
@@ -102,7 +104,7 @@ fn is_small(term: &Expr, input: &DFSchema) -> bool {
 }
 
 fn widen(aggregate: Aggregate, wide: &[Option<DataType>]) -> Result<LogicalPlan> {
-    let schema = aggregate.schema.clone();
+    let schema = Arc::clone(&aggregate.schema);
     let groups = schema.fields().len() - aggregate.aggr_expr.len();
     let mut widened = Vec::with_capacity(aggregate.aggr_expr.len());
     for (position, (expr, wide)) in aggregate.aggr_expr.into_iter().zip(wide).enumerate() {

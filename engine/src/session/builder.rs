@@ -61,7 +61,7 @@ impl SessionFactory {
     pub fn executor(&self, builder: SessionStateBuilder) -> Result<SessionState, DataFusionError> {
         let mut builder = self
             .extend(builder)
-            .with_distributed_worker_plan_rewrite_handler(pausing::pause_joins_of_task)
+            .with_distributed_worker_plan_rewrite_handler(pausing::prepare_task)
             // One of these is built for every task: it goes without what only planning needs.
             .with_analyzer_rules(vec![])
             .with_optimizer_rules(vec![])

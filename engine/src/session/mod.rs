@@ -2,8 +2,10 @@
 
 mod builder;
 mod memory;
+mod panics;
 mod pausing;
 mod runtime;
+mod spill_directory;
 mod task_options;
 
 pub use builder::{Extension, SessionFactory};

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::panics::report_panics;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -55,14 +56,15 @@ pub fn pause_joins(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan
     Ok(plan.transform_down_up(down, up)?.data)
 }
 
-/// The handler that does this to every task an executor receives.
+/// The handler that prepares every task an executor receives.
 ///
 /// # Errors
 /// When the plan cannot be rebuilt.
-pub(super) fn pause_joins_of_task(
+pub(super) fn prepare_task(
     event: WorkerPlanRewriteEvent<'_>,
 ) -> Result<WorkerPlanRewriteEventResponse> {
-    pause_joins(event.plan).map(WorkerPlanRewriteEventResponse::new)
+    let plan = pause_joins(event.plan)?;
+    Ok(WorkerPlanRewriteEventResponse::new(report_panics(plan)))
 }
 
 /// How many probe rows `node` may be given at once if it is a join that should pause.
@@ -157,6 +159,12 @@ impl ExecutionPlan for PausingJoin {
     ) -> Result<SendableRecordBatchStream> {
         let output = self.pausing.execute(partition, context)?;
         Ok(Pausing::over(output, usize::MAX))
+    }
+
+    /// A recursive query starts its plan again and again, each time with a build side to collect.
+    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        let join = Arc::clone(&self.join).reset_state()?;
+        Self::over(join, self.probe_rows)
     }
 
     fn metrics(&self) -> Option<MetricsSet> {

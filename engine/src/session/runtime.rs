@@ -12,6 +12,7 @@ use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
 use super::memory::{MemoryBudget, QueryMemoryPool};
+use super::spill_directory::SpillDirectory;
 
 /// The limits of a node.
 #[derive(Debug, Clone)]
@@ -30,6 +31,7 @@ pub struct NodeRuntime {
     budget: Arc<MemoryBudget>,
     template: RuntimeEnv,
     queries: DashMap<String, WeakShare>,
+    spill_directory: Option<SpillDirectory>,
 }
 
 /// Remembers a query's slice without keeping it alive: its tasks do that.
@@ -45,15 +47,18 @@ impl NodeRuntime {
     /// # Errors
     /// When the spill directory cannot be made.
     pub fn new(config: &RuntimeConfig) -> Result<Arc<Self>, DataFusionError> {
+        let mut spill_directory = None;
         let mode = match &config.spill_dir {
             Some(dir) => {
-                std::fs::create_dir_all(dir).map_err(|error| {
+                let own = SpillDirectory::within(dir).map_err(|error| {
                     DataFusionError::Configuration(format!(
                         "spill directory \"{}\" cannot be made: {error}",
                         dir.display()
                     ))
                 })?;
-                DiskManagerMode::Directories(vec![dir.clone()])
+                let mode = DiskManagerMode::Directories(vec![own.path().to_owned()]);
+                spill_directory = Some(own);
+                mode
             }
             None => DiskManagerMode::OsTmpDirectory,
         };
@@ -68,6 +73,7 @@ impl NodeRuntime {
             budget,
             template,
             queries: DashMap::new(),
+            spill_directory,
         }))
     }
 
@@ -82,14 +88,14 @@ impl NodeRuntime {
     }
 
     /// The runtime of one query on this node: every task of the query shares it, with a memory pool
-    /// of `memory_limit` bytes and the object stores that `stores` makes for the first of them.
+    /// of `memory_limit` bytes, spill files of at most `spill_limit` bytes unless that is 0, and the object stores that `stores` makes for the first of them.
     ///
     /// # Errors
     /// When the runtime cannot be built.
     pub fn for_query(
         &self,
         query_id: &str,
-        memory_limit: usize,
+        (memory_limit, spill_limit): (usize, u64),
         stores: impl FnOnce() -> Arc<dyn ObjectStoreRegistry>,
     ) -> Result<Arc<RuntimeEnv>, DataFusionError> {
         self.queries
@@ -101,7 +107,16 @@ impl NodeRuntime {
             return Ok(runtime);
         }
         let pool = Arc::new(QueryMemoryPool::new(Arc::clone(&self.budget), memory_limit));
-        let runtime = RuntimeEnvBuilder::from_runtime_env(&self.template)
+        let mut builder = RuntimeEnvBuilder::from_runtime_env(&self.template);
+        if let (Some(directory), 1..) = (&self.spill_directory, spill_limit) {
+            let disk = DiskManagerBuilder::default()
+                .with_mode(DiskManagerMode::Directories(vec![
+                    directory.path().to_owned(),
+                ]))
+                .with_max_temp_directory_size(spill_limit);
+            builder = builder.with_disk_manager_builder(disk);
+        }
+        let runtime = builder
             .with_memory_pool(Arc::clone(&pool) as Arc<dyn MemoryPool>)
             .with_object_store_registry(stores())
             .build_arc()?;

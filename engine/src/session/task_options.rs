@@ -15,6 +15,8 @@ extensions_options! {
         pub query_id: String, default = String::new()
         /// Bytes of memory the query may hold on one node; 0 means the node's whole budget.
         pub memory_limit: usize, default = 0
+        /// Bytes of spill files the query may have on one node; 0 means the node's whole quota.
+        pub spill_limit: u64, default = 0
         /// `datafusion.*` options that differ from the defaults, as a hex-encoded JSON object.
         pub overrides: String, default = String::new()
         /// Secrets for object stores, as hex-encoded JSON.
