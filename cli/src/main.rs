@@ -18,10 +18,6 @@ use waterbuck_engine::Result;
 use crate::args::{Cli, Command, ServeArgs, SqlArgs};
 use crate::config::{Config, Role};
 
-/// Small queries spend a fifth of their time in the system's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let command = Cli::parse().into_command();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -13,7 +13,7 @@ use waterbuck_engine::sql::{ParseLimits, ParsedStatement, number_placeholders, p
 use waterbuck_engine::{Error, Result};
 
 use crate::coordinator::Core;
-use crate::query::QueryRecord;
+use crate::query::{QueryRecord, elapsed, timed_out};
 use crate::statement::{self, StatementContext};
 
 /// Who a session belongs to.
@@ -173,9 +173,11 @@ impl Session {
     ) -> Result<Outcome> {
         let context = self.enter(parsed, parameters);
         let cancel = context.record.cancel.clone();
+        let timeout = context.settings.values().query_timeout;
         let result = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(context.cancelled()),
+            () = elapsed(timeout) => Err(timed_out(&context.record, timeout)),
             result = statement::execute(&context, parsed) => result,
         };
         context.settle(result)

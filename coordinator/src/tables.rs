@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::TableProvider;
 use object_store::ObjectStore;
 use serde_json::{Value, json};
+use url::Url;
 use waterbuck_catalog::{
     ColumnDef, DataFile, ExternalTable, FileColumnStats, ManagedTable, NewDataFile, Secret,
     TableDef, TableKind,
@@ -15,7 +16,7 @@ use waterbuck_catalog::{
 use waterbuck_connectors::files::write::{WriteTarget, WrittenFile};
 use waterbuck_connectors::files::{
     ColumnSummary, FileEntry, FileListing, FileTable, FileTableSpec, Format, Location,
-    Secret as StoreSecret, TableSummary,
+    Secret as StoreSecret, Stores, TableSummary,
 };
 use waterbuck_engine::sql::CopyTo;
 use waterbuck_engine::{Error, Result};
@@ -67,17 +68,37 @@ pub(crate) fn encode_secrets(secrets: &[StoreSecret]) -> Result<Vec<u8>> {
 /// Checks a secret before it is kept.
 ///
 /// # Errors
-/// When its kind is unknown.
+/// When its kind or one of its options is unknown.
 pub(crate) fn check_secret(secret: &Secret) -> Result<()> {
     const KINDS: [&str; 5] = ["s3", "gcs", "azure", "http", "hdfs"];
     if KINDS.contains(&secret.kind.as_str()) {
-        return Ok(());
+        return check_secret_options(secret);
     }
     let hint = crate::names::did_you_mean(&secret.kind, KINDS);
     Err(Error::invalid(format!(
         "secret type \"{}\" is not known{hint}",
         secret.kind
     )))
+}
+
+/// Opening some store with the secret tells which options it does not know; nothing is sent.
+fn check_secret_options(secret: &Secret) -> Result<()> {
+    let url = match secret.kind.as_str() {
+        "s3" => "s3://bucket",
+        "gcs" => "gs://bucket",
+        "azure" => "az://container",
+        "http" => "http://localhost",
+        _ => return Ok(()),
+    };
+    let url = Url::parse(url).map_err(|error| Error::internal("no URL").with_source(error))?;
+    let everywhere = StoreSecret {
+        scope: None,
+        ..store_secret(secret.clone())
+    };
+    match Stores::new().store(&url, &[everywhere]) {
+        Err(error) if error.message().contains("has no option") => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The store behind a location, with the secret that fits.

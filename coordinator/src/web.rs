@@ -25,6 +25,10 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<()> {
     let router = Router::new()
+        .route(
+            "/",
+            get(async || axum::response::Redirect::temporary("/status")),
+        )
         .route("/healthz", get(async || "ok\n"))
         .route("/status", get(status))
         .route("/metrics", get(metrics))

@@ -23,8 +23,8 @@ use waterbuck_engine::sql::{ParseLimits, Statement, parse};
 use waterbuck_engine::{Error, Result};
 
 use super::errors::plan_error;
-use super::joins::refuse_full_join_using;
 use super::precedence::with_precedence;
+use super::refused_clauses::refuse_forgotten_clauses;
 use crate::statement::StatementContext;
 use crate::system;
 
@@ -82,7 +82,7 @@ impl<'a> Binder<'a> {
     }
 
     async fn bind_statement(&mut self, statement: &DFStatement, schema: &str) -> Result<()> {
-        refuse_full_join_using(statement)?;
+        refuse_forgotten_clauses(statement)?;
         let base = self.context.core().planner.base();
         let references = base
             .resolve_table_references(statement)

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use datafusion::catalog::CatalogProviderList;
 use datafusion::common::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
@@ -26,9 +26,9 @@ use waterbuck_engine::{Error, ErrorKind, Result};
 use super::hold::{Failed, Hold, Pumped, pump};
 use super::record::QueryRecord;
 use super::result::ResultStream;
-use super::session_state::{Attempt, SessionInput};
+use super::session_state::{Attempt, SessionInput, Thrift};
 use crate::coordinator::Core;
-use crate::plan::{plan_error, plan_shape};
+use crate::plan::{largest_build_side, plan_error, plan_shape};
 
 const ATTEMPTS_MAX: usize = 4;
 
@@ -89,11 +89,10 @@ pub(crate) async fn run_query(
         let cancel = guard.record.cancel.clone();
         tokio::select! {
             biased;
-            () = cancel.cancelled() => Err(cancelled(&guard.record, "the query was cancelled")),
-            () = elapsed(timeout) => Err(cancelled(
-                &guard.record,
-                &format!("the query ran longer than query_timeout ({timeout:?})"),
-            )),
+            () = cancel.cancelled() => {
+                Err(cancelled(&guard.record, "the query was cancelled").into())
+            }
+            () = elapsed(timeout) => Err(timed_out(&guard.record, timeout).into()),
             result = drive(&driver_core, &guard, started, &tx) => result,
         }
     });
@@ -103,11 +102,20 @@ pub(crate) async fn run_query(
     ))
 }
 
-fn cancelled(record: &QueryRecord, why: &str) -> DataFusionError {
-    Error::new(ErrorKind::Cancelled, format!("{why} (query {})", record.id)).into()
+fn cancelled(record: &QueryRecord, why: &str) -> Error {
+    Error::new(ErrorKind::Cancelled, format!("{why} (query {})", record.id))
 }
 
-async fn elapsed(timeout: Duration) {
+/// The error of a query that took longer than it may.
+pub(crate) fn timed_out(record: &QueryRecord, timeout: Duration) -> Error {
+    cancelled(
+        record,
+        &format!("the query ran longer than query_timeout ({timeout:?})"),
+    )
+}
+
+/// Waits for the end of `timeout`; of zero, which stands for none, for ever.
+pub(crate) async fn elapsed(timeout: Duration) {
     if timeout.is_zero() {
         std::future::pending::<()>().await;
     }
@@ -121,17 +129,13 @@ fn first_attempt(query: &PlannedQuery) -> Attempt {
     }
 }
 
-async fn start(core: &Arc<Core>, query: &PlannedQuery, attempt: Attempt) -> Result<Started> {
+async fn start(core: &Arc<Core>, query: &PlannedQuery, mut attempt: Attempt) -> Result<Started> {
     let executors = core.planner.executors(&core.members, &attempt);
-    let state = core
-        .planner
-        .state(&query.session_input(), (executors.clone(), &attempt))?;
-    let plan = state
-        .query_planner()
-        .create_physical_plan(&query.logical, &state)
-        .await
-        .and_then(pause_joins)
-        .map_err(|error| plan_error(&query.sql, error))?;
+    let (mut state, mut plan) = plan_attempt(core, query, &executors, &attempt).await?;
+    if attempt.thrift == Thrift::None && !fits(core, query, &plan, executors.len()) {
+        attempt.thrift = Thrift::Spilling;
+        (state, plan) = plan_attempt(core, query, &executors, &attempt).await?;
+    }
     let shape = plan_shape(&plan);
     query
         .record
@@ -145,6 +149,35 @@ async fn start(core: &Arc<Core>, query: &PlannedQuery, attempt: Attempt) -> Resu
         executors,
         attempt,
     })
+}
+
+async fn plan_attempt(
+    core: &Arc<Core>,
+    query: &PlannedQuery,
+    executors: &[Url],
+    attempt: &Attempt,
+) -> Result<(SessionState, Arc<dyn ExecutionPlan>)> {
+    let state = core
+        .planner
+        .state(&query.session_input(), (executors.to_vec(), attempt))?;
+    let plan = state
+        .query_planner()
+        .create_physical_plan(&query.logical, &state)
+        .await
+        .and_then(pause_joins)
+        .map_err(|error| plan_error(&query.sql, error))?;
+    Ok((state, plan))
+}
+
+/// Whether no build side is expected to take more than half of what the query may hold on a node.
+fn fits(core: &Core, query: &PlannedQuery, plan: &Arc<dyn ExecutionPlan>, nodes: usize) -> bool {
+    let node = core.runtime.budget().limit();
+    let limit = match usize::try_from(query.settings.values().memory_limit) {
+        Ok(0) | Err(_) => node,
+        Ok(limit) => limit.min(node),
+    };
+    // Without statistics nothing is expected.
+    largest_build_side(plan, nodes).map_or(true, |bytes| bytes <= limit / 2)
 }
 
 async fn drive(

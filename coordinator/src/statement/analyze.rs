@@ -87,12 +87,16 @@ fn query(schema: &str, table: &str, columns: &[&ColumnDef]) -> String {
         let ordered = scalar && !matches!(column.data_type, DataType::Interval(_));
         let when = |has: bool, text: String| if has { text } else { "NULL".to_owned() };
         figures.push(format!("count({name})"));
-        figures.push(when(ordered, format!("approx_distinct({name})")));
+        figures.push(when(ordered, distinct(&name, &column.data_type)));
         figures.push(when(ordered, format!("min({name})")));
         figures.push(when(ordered, format!("max({name})")));
         figures.push(match &column.data_type {
             DataType::Utf8 => format!("avg(octet_length({name}))"),
-            other => other.primitive_width().unwrap_or(16).to_string(),
+            DataType::Binary => format!("avg(octet_length(encode({name}, 'hex'))) / 2"),
+            DataType::Boolean => "1".to_owned(),
+            other => other
+                .primitive_width()
+                .map_or_else(|| "NULL".to_owned(), |width| width.to_string()),
         });
     }
     let named = figures
@@ -101,6 +105,16 @@ fn query(schema: &str, table: &str, columns: &[&ColumnDef]) -> String {
         .map(|(at, figure)| format!("{figure} AS f{at}"));
     let named = named.collect::<Vec<_>>().join(", ");
     format!("SELECT {named} FROM {}.{}", quoted(schema), quoted(table))
+}
+
+/// The sketch takes integers and texts; other values are told apart by their text.
+fn distinct(name: &str, data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8 => format!("approx_distinct({name})"),
+        integer if integer.is_integer() => format!("approx_distinct({name})"),
+        DataType::Binary => format!("approx_distinct(encode({name}, 'hex'))"),
+        _ => format!("approx_distinct(CAST({name} AS VARCHAR))"),
+    }
 }
 
 fn quoted(name: &str) -> String {
@@ -141,7 +155,7 @@ fn number(batch: &RecordBatch, column: usize) -> Result<Option<f64>> {
 
 fn text(batch: &RecordBatch, column: usize) -> Result<Option<String>> {
     let array = batch.column(column);
-    if array.is_null(0) {
+    if array.is_null(0) || array.data_type() == &DataType::Null {
         return Ok(None);
     }
     let options = FormatOptions::default();

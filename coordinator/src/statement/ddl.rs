@@ -33,6 +33,11 @@ pub(super) async fn create_external(
     if !create.order.is_empty() {
         return Err(Error::unsupported("WITH ORDER is not supported"));
     }
+    if create.secret.is_some() {
+        return Err(Error::unsupported(
+            "a table names no secret: the one whose SCOPE covers the location is used",
+        ));
+    }
     let [location] = create.location.as_slice() else {
         return Err(Error::unsupported("a table has one LOCATION"));
     };
