@@ -8,16 +8,22 @@ use object_store::ObjectStore;
 use parking_lot::Mutex;
 use uuid::Uuid;
 use waterbuck_catalog::TableKind;
-use waterbuck_connectors::files::write::recover;
+use waterbuck_connectors::files::write::{Abandoned, recover};
 use waterbuck_engine::Result;
 
 use crate::coordinator::Core;
 
-/// Which writes are nobody's any more: those from before this process, and those it gave up.
+/// How old the journal of a publication on a store must be to be nobody's: publishing is a matter of
+/// seconds, on a very large write of minutes.
+const PUBLICATION_AGE: Duration = Duration::from_secs(3600);
+/// How old a write without a journal must be.
+const WRITE_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Tells the writes that are nobody's any more from those of others who share a directory.
 #[derive(Debug)]
 pub(crate) struct Recovery {
     started: SystemTime,
-    failed: Mutex<HashSet<Uuid>>,
+    given_up: Mutex<HashSet<Uuid>>,
 }
 
 impl Recovery {
@@ -25,13 +31,13 @@ impl Recovery {
     pub(crate) fn new() -> Self {
         Self {
             started: SystemTime::now(),
-            failed: Mutex::default(),
+            given_up: Mutex::default(),
         }
     }
 
     /// Says that a publication of this process has failed and may have left its journal.
     pub(crate) fn failed(&self, write: Uuid) {
-        self.failed.lock().insert(write);
+        self.given_up.lock().insert(write);
     }
 
     /// Cleans up the directory `location`; the caller holds its publications back.
@@ -39,20 +45,25 @@ impl Recovery {
     /// # Errors
     /// When the store does not let it.
     pub(crate) async fn run(&self, store: &Arc<dyn ObjectStore>, location: &str) -> Result<()> {
-        let failed = self.failed.lock().clone();
-        let running = |write: Uuid| !failed.contains(&write) && self.began_here(write);
-        recover(store, location, SystemTime::now(), running).await?;
-        Ok(())
-    }
-
-    /// Another process may share the directory: a write that began after this process did is left
-    /// to whoever began it.
-    fn began_here(&self, write: Uuid) -> bool {
-        let Some(time) = write.get_timestamp() else {
-            return true;
+        let given_up = self.given_up.lock().clone();
+        let now = SystemTime::now();
+        let before = |age: Duration| now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+        // A directory of this machine is written by this coordinator alone, and what was being
+        // published before it started was so by one that is dead.
+        let is_local = crate::tables::parse_location(location)?.is_local();
+        let abandoned = Abandoned {
+            published_before: if is_local {
+                self.started
+            } else {
+                before(PUBLICATION_AGE)
+            },
+            began_before: before(WRITE_AGE),
         };
-        let (seconds, nanos) = time.to_unix();
-        SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos) >= self.started
+        recover(store, location, abandoned, |write| {
+            given_up.contains(&write)
+        })
+        .await?;
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ mod failover;
 mod formats;
 mod freshness;
 mod memory;
+mod plans;
 mod property;
 mod restart;
 mod slt;

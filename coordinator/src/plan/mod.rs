@@ -1,7 +1,6 @@
 //! From names to plans: binding, the write node, and what plans say of themselves.
 
 mod bind;
-mod build_sides;
 mod config;
 mod describe;
 mod errors;
@@ -12,7 +11,6 @@ mod shape;
 mod write_node;
 
 pub(crate) use bind::{Binder, Bound, CATALOG_NAME};
-pub(crate) use build_sides::largest_build_side;
 pub(crate) use config::apply_settings;
 pub(crate) use describe::{DescribedTable, arrow_schema};
 pub(crate) use errors::plan_error;

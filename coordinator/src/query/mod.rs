@@ -9,6 +9,6 @@ mod session_state;
 
 pub use record::{QueryRecord, QueryState, QueryView};
 pub use registry::QueryRegistry;
-pub(crate) use run::{PlannedQuery, elapsed, run_query, timed_out};
+pub(crate) use run::{PlannedQuery, elapsed, plan_query, run_query, timed_out};
 pub use session_state::LocalExecutor;
 pub(crate) use session_state::{Attempt, SessionInput, StatePlanner};

@@ -28,7 +28,7 @@ use super::record::QueryRecord;
 use super::result::ResultStream;
 use super::session_state::{Attempt, SessionInput, Thrift};
 use crate::coordinator::Core;
-use crate::plan::{largest_build_side, plan_error, plan_shape};
+use crate::plan::{plan_error, plan_shape};
 
 const ATTEMPTS_MAX: usize = 4;
 
@@ -129,13 +129,50 @@ fn first_attempt(query: &PlannedQuery) -> Attempt {
     }
 }
 
+/// The plan with which `query` would start now.
+///
+/// # Errors
+/// Everything that is found while planning.
+pub(crate) async fn plan_query(
+    core: &Arc<Core>,
+    query: &PlannedQuery,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let mut attempt = first_attempt(query);
+    let executors = core.planner.executors(&core.members, &attempt);
+    let (_, plan) = plan_to_fit(core, query, &executors, &mut attempt).await?;
+    Ok(plan)
+}
+
+/// Plans with joins that spill from the start where a build side is not expected to fit.
+async fn plan_to_fit(
+    core: &Arc<Core>,
+    query: &PlannedQuery,
+    executors: &[Url],
+    attempt: &mut Attempt,
+) -> Result<(SessionState, Arc<dyn ExecutionPlan>)> {
+    match plan_attempt(core, query, executors, attempt).await? {
+        Planned::Fits(state, plan) => Ok((*state, plan)),
+        Planned::TooLarge(_) if attempt.thrift == Thrift::None => {
+            attempt.thrift = Thrift::Spilling;
+            match plan_attempt(core, query, executors, attempt).await? {
+                Planned::Fits(state, plan) => Ok((*state, plan)),
+                Planned::TooLarge(error) => Err(plan_error(&query.sql, error)),
+            }
+        }
+        Planned::TooLarge(error) => Err(plan_error(&query.sql, error)),
+    }
+}
+
+/// What came of planning an attempt.
+enum Planned {
+    Fits(Box<SessionState>, Arc<dyn ExecutionPlan>),
+    /// It is not expected to fit into memory.
+    TooLarge(DataFusionError),
+}
+
 async fn start(core: &Arc<Core>, query: &PlannedQuery, mut attempt: Attempt) -> Result<Started> {
     let executors = core.planner.executors(&core.members, &attempt);
-    let (mut state, mut plan) = plan_attempt(core, query, &executors, &attempt).await?;
-    if attempt.thrift == Thrift::None && !fits(core, query, &plan, executors.len()) {
-        attempt.thrift = Thrift::Spilling;
-        (state, plan) = plan_attempt(core, query, &executors, &attempt).await?;
-    }
+    let (state, plan) = plan_to_fit(core, query, &executors, &mut attempt).await?;
     let shape = plan_shape(&plan);
     query
         .record
@@ -156,28 +193,22 @@ async fn plan_attempt(
     query: &PlannedQuery,
     executors: &[Url],
     attempt: &Attempt,
-) -> Result<(SessionState, Arc<dyn ExecutionPlan>)> {
+) -> Result<Planned> {
     let state = core
         .planner
         .state(&query.session_input(), (executors.to_vec(), attempt))?;
-    let plan = state
+    let planned = state
         .query_planner()
         .create_physical_plan(&query.logical, &state)
         .await
-        .and_then(pause_joins)
-        .map_err(|error| plan_error(&query.sql, error))?;
-    Ok((state, plan))
-}
-
-/// Whether no build side is expected to take more than half of what the query may hold on a node.
-fn fits(core: &Core, query: &PlannedQuery, plan: &Arc<dyn ExecutionPlan>, nodes: usize) -> bool {
-    let node = core.runtime.budget().limit();
-    let limit = match usize::try_from(query.settings.values().memory_limit) {
-        Ok(0) | Err(_) => node,
-        Ok(limit) => limit.min(node),
-    };
-    // Without statistics nothing is expected.
-    largest_build_side(plan, nodes).map_or(true, |bytes| bytes <= limit / 2)
+        .and_then(pause_joins);
+    match planned {
+        Ok(plan) => Ok(Planned::Fits(Box::new(state), plan)),
+        Err(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => {
+            Ok(Planned::TooLarge(error))
+        }
+        Err(error) => Err(plan_error(&query.sql, error)),
+    }
 }
 
 async fn drive(

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use datafusion::catalog::CatalogProviderList;
 use datafusion::config::{ConfigNonZeroUsize, ConfigOptions};
+use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion_distributed::{ChannelResolver, DistributedExt, SessionStateBuilderExt, Worker};
 use http::HeaderMap;
 use url::Url;
 use waterbuck_engine::cluster::Heartbeat;
+use waterbuck_engine::optimizer::BuildSideLimits;
 use waterbuck_engine::session::{SessionFactory, TaskOptions};
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, Result};
@@ -173,6 +175,16 @@ impl StatePlanner {
         let mut config = self.base.config().clone();
         apply_settings(&mut config, settings, &executors)?;
         attempt.thrift.apply(config.options_mut());
+        if attempt.thrift == Thrift::None {
+            let node = input.runtime.memory_pool.memory_limit();
+            let mut limits = BuildSideLimits::default();
+            if let MemoryLimit::Finite(bytes) = node {
+                // Others run beside it, and a hash table takes more than its rows.
+                limits.bytes = bytes / 2;
+            }
+            limits.nodes = executors.len().max(1);
+            config.options_mut().extensions.insert(limits);
+        }
         if attempt.local_only {
             // Only this form checks that a scalar subquery gives one row, and it cannot be sent.
             config

@@ -9,6 +9,7 @@ use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
 use super::columns::plain_columns;
+use super::query::LogicalQuery;
 use super::write::write_aside;
 use crate::plan::arrow_schema;
 use crate::session::Outcome;
@@ -17,6 +18,22 @@ use crate::tables;
 /// `COPY query TO 'location'`.
 pub(super) async fn execute(context: &StatementContext, copy: &CopyTo) -> Result<Outcome> {
     context.admin_only("copy to a location")?;
+    let source = plan(context, copy).await?;
+    let format = format_of(copy)?;
+    let columns = plain_columns(source.logical.schema().as_arrow());
+    let (location, single_file) = tables::copy_location(copy, format)?;
+    let mut target = WriteTarget::new(location, format, Arc::clone(&arrow_schema(&columns)));
+    target.options.clone_from(&copy.options);
+    target.partition_columns.clone_from(&copy.partitioned_by);
+    target.single_file = single_file;
+    let (aside, files) = write_aside(context, source, target).await?;
+    let rows = files.iter().map(|file| file.rows).sum();
+    aside.publish(files, None).await?;
+    Ok(context.wrote(rows))
+}
+
+/// Plans the query whose rows are copied.
+pub(super) async fn plan(context: &StatementContext, copy: &CopyTo) -> Result<LogicalQuery> {
     let statement = match &copy.source {
         CopySource::Query(query) => Statement::from_query(query.clone()),
         CopySource::Table(table) => {
@@ -31,18 +48,7 @@ pub(super) async fn execute(context: &StatementContext, copy: &CopyTo) -> Result
     let Statement::Query(query) = statement else {
         return Err(Error::internal("the source is no query"));
     };
-    let source = super::query::plan(context, &query).await?;
-    let format = format_of(copy)?;
-    let columns = plain_columns(source.logical.schema().as_arrow());
-    let (location, single_file) = tables::copy_location(copy, format)?;
-    let mut target = WriteTarget::new(location, format, Arc::clone(&arrow_schema(&columns)));
-    target.options.clone_from(&copy.options);
-    target.partition_columns.clone_from(&copy.partitioned_by);
-    target.single_file = single_file;
-    let (aside, files) = write_aside(context, source, target).await?;
-    let rows = files.iter().map(|file| file.rows).sum();
-    aside.publish(files, None).await?;
-    Ok(context.wrote(rows))
+    super::query::plan(context, &query).await
 }
 
 fn format_of(copy: &CopyTo) -> Result<Format> {

@@ -21,7 +21,7 @@ use super::rows::{text_outcome, text_schema};
 use super::stage_times::stage_times;
 use super::{StatementContext, query};
 use crate::plan::{plan_error, run_error};
-use crate::query::{Attempt, PlannedQuery, run_query};
+use crate::query::{Attempt, PlannedQuery, plan_query, run_query};
 use crate::session::Outcome;
 
 const COLUMNS: &[&str] = &["plan_type", "plan"];
@@ -52,6 +52,7 @@ async fn plan(context: &StatementContext, explain: &Explain) -> Result<LogicalQu
         Statement::Insert(insert) if !explain.analyze => super::insert::plan(context, insert)
             .await
             .map(|planned| planned.source),
+        Statement::Copy(copy) if !explain.analyze => super::copy::plan(context, copy).await,
         Statement::CreateTable(create) if !explain.analyze && create.query.is_some() => {
             let source = create.query.clone().map(Statement::from_query);
             let Some(Statement::Query(inner)) = source else {
@@ -111,7 +112,7 @@ async fn describe(
                 "logical_plan",
                 optimised.logical.display_indent().to_string(),
             ));
-            let physical = with_state(&optimised.logical, &state, context).await?;
+            let physical = plan_query(context.core(), &optimised).await?;
             rows.push(row(
                 "distributed_plan",
                 display_plan_ascii(physical.as_ref(), false),

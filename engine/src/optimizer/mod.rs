@@ -2,6 +2,7 @@
 //! corrected. Each rule of ours says which fault it closes.
 
 mod aggregate_keys;
+mod build_sides;
 mod checked_arithmetic;
 mod checked_sums;
 mod column_routes;
@@ -30,6 +31,7 @@ mod union_names;
 mod window_order;
 
 pub use aggregate_keys::AggregateKeys;
+pub use build_sides::{BuildSideLimits, BuildSides};
 pub use checked_arithmetic::{CheckedArithmetic, CheckedConstants, checked_functions};
 pub use checked_sums::CheckedSums;
 pub use distinct_precedence::restore_distinct_precedence;

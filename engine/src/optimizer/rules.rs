@@ -9,6 +9,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
 use super::aggregate_keys::AggregateKeys;
+use super::build_sides::BuildSides;
 use super::checked_arithmetic::{CheckedArithmetic, CheckedConstants};
 use super::checked_sums::CheckedSums;
 use super::filter_barrier::FilterBarrier;
@@ -101,6 +102,7 @@ pub fn physical_rules() -> Vec<PhysicalRule> {
             _ => rules.push(rule),
         }
     }
+    rules.push(Arc::new(BuildSides));
     rules
 }
 

@@ -5,12 +5,13 @@
 //!                     ◄── QueryMemoryPool (query b) ◄── …
 //! ```
 //! A query over its own limit spills or fails alone; the sum over all queries never passes the
-//! node's budget.
+//! node's budget. Where several queries hold memory and most of the budget is taken, the ones that
+//! hold more than their share get no more, so that the others can go on.
 
 use std::fmt::{Display, Formatter};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use datafusion::common::DataFusionError;
 use datafusion::execution::memory_pool::{
@@ -25,6 +26,8 @@ pub struct MemoryBudget {
     limit: usize,
     used: AtomicUsize,
     peak: AtomicUsize,
+    /// Queries that hold memory at this moment.
+    holders: AtomicUsize,
 }
 
 impl MemoryBudget {
@@ -34,6 +37,7 @@ impl MemoryBudget {
             limit,
             used: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
+            holders: AtomicUsize::new(0),
         })
     }
 
@@ -50,6 +54,13 @@ impl MemoryBudget {
     /// The most bytes that were ever reserved at once.
     pub fn peak(&self) -> usize {
         self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Whether a query that would hold `held` bytes after growing by `bytes` leaves the others room.
+    fn is_fair(&self, held: usize, bytes: usize) -> bool {
+        let holders = self.holders.load(Ordering::Relaxed);
+        let taken = self.used().saturating_add(bytes);
+        holders < 2 || held <= self.limit / holders || taken <= self.limit / 4 * 3
     }
 
     fn grow(&self, bytes: usize) {
@@ -81,6 +92,8 @@ pub struct QueryMemoryPool {
     budget: Arc<MemoryBudget>,
     limit: usize,
     peak: AtomicUsize,
+    /// Whether it is among the budget's holders.
+    holds: AtomicBool,
 }
 
 impl QueryMemoryPool {
@@ -96,7 +109,17 @@ impl QueryMemoryPool {
             budget,
             limit,
             peak: AtomicUsize::new(0),
+            holds: AtomicBool::new(false),
         }
+    }
+
+    fn tell_whether_it_holds(&self) {
+        let holds = self.shares.reserved() > 0;
+        match (self.holds.swap(holds, Ordering::Relaxed), holds) {
+            (false, true) => self.budget.holders.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.budget.holders.fetch_sub(1, Ordering::Relaxed),
+            _ => 0,
+        };
     }
 
     /// The most bytes the query held at once on this node.
@@ -137,6 +160,14 @@ impl Display for QueryMemoryPool {
     }
 }
 
+impl Drop for QueryMemoryPool {
+    fn drop(&mut self) {
+        if *self.holds.get_mut() {
+            self.budget.holders.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl MemoryPool for QueryMemoryPool {
     fn name(&self) -> &str {
         "query"
@@ -154,11 +185,13 @@ impl MemoryPool for QueryMemoryPool {
         self.budget.grow(additional);
         self.shares.grow(reservation, additional);
         self.record_peak();
+        self.tell_whether_it_holds();
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
         self.shares.shrink(reservation, shrink);
         self.budget.shrink(shrink);
+        self.tell_whether_it_holds();
     }
 
     fn try_grow(
@@ -166,7 +199,8 @@ impl MemoryPool for QueryMemoryPool {
         reservation: &MemoryReservation,
         additional: usize,
     ) -> Result<(), DataFusionError> {
-        if !self.budget.try_grow(additional) {
+        let held = self.shares.reserved().saturating_add(additional);
+        if !self.budget.is_fair(held, additional) || !self.budget.try_grow(additional) {
             return Err(self.exhausted(reservation, additional));
         }
         if self.shares.try_grow(reservation, additional).is_err() {
@@ -174,6 +208,7 @@ impl MemoryPool for QueryMemoryPool {
             return Err(self.exhausted(reservation, additional));
         }
         self.record_peak();
+        self.tell_whether_it_holds();
         Ok(())
     }
 
@@ -207,6 +242,20 @@ mod tests {
         );
         theirs.try_grow(900).unwrap();
         assert_eq!(budget.used(), 900);
+    }
+
+    #[test]
+    fn a_large_query_leaves_room_for_a_small_one() {
+        let budget = MemoryBudget::new(1000);
+        let (large, small) = (pool(&budget, 0), pool(&budget, 0));
+        let a = MemoryConsumer::new("a").register(&large);
+        let b = MemoryConsumer::new("b").register(&small);
+        a.try_grow(900).unwrap();
+        b.try_grow(50).unwrap();
+        assert!(a.try_grow(10).is_err(), "it holds more than half");
+        b.try_grow(50).unwrap();
+        drop(b);
+        a.try_grow(100).unwrap();
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub use exec::WriteFilesExec;
 pub use gate::{GatePass, PublishGate};
 pub use partition::PartitionValues;
 pub use publish::{OverwriteScope, publish_append, publish_overwrite};
-pub use remove::{abort, recover};
+pub use remove::{Abandoned, abort, recover};
 pub use sink::write_plan;
 pub use target::WriteTarget;
 pub use written::{ColumnStats, WrittenFile, written_files};

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures::{StreamExt, stream};
 use object_store::path::Path;
@@ -57,21 +58,24 @@ impl PublishPlan {
         Ok(())
     }
 
-    /// The plan a dead coordinator left in the staging directory `staging`.
+    /// The plan a dead coordinator left in the staging directory `staging`, and when.
     pub(super) async fn load_journal(
         store: &Arc<dyn ObjectStore>,
         staging: &Path,
         layout: &Layout,
-    ) -> Result<Option<Self>> {
+    ) -> Result<Option<(Self, SystemTime)>> {
         let path = child(staging, JOURNAL)?;
         let failed = |e| storage_failure("read", &layout.display(&path), e);
-        let bytes = match store.get(&path).await {
+        let found = match store.get(&path).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            found => found.map_err(failed)?.bytes().await.map_err(failed)?,
+            found => found.map_err(failed)?,
         };
-        serde_json::from_slice(&bytes).map(Some).map_err(|e| {
+        let written = SystemTime::from(found.meta.last_modified);
+        let bytes = found.bytes().await.map_err(failed)?;
+        let plan = serde_json::from_slice(&bytes).map_err(|e| {
             Error::data(format!("\"{}\" is damaged", layout.display(&path))).with_source(e)
-        })
+        })?;
+        Ok(Some((plan, written)))
     }
 
     pub(super) async fn remove_journal(

@@ -45,15 +45,24 @@ pub(super) async fn remove_staging(
     remove_directory(store, &layout, layout.staging()).await
 }
 
+/// Which writes count as abandoned. Somebody else may be writing to the same directory, and whose
+/// a write is cannot be seen: only its age tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Abandoned {
+    /// A publication whose journal is older than this is carried to its end.
+    pub published_before: SystemTime,
+    /// A write without a journal that began before this is removed.
+    pub began_before: SystemTime,
+}
+
 /// Cleans a table's directory of writes whose coordinator died: those that were being published
-/// are carried to their end, the others are removed. Left alone are writes that `is_running`
-/// knows and those that began at or after `began_before`, which may be another cluster's.
-/// Returns how many were cleaned up.
+/// are carried to their end, the others are removed, when they are as old as `abandoned` says or
+/// `given_up` knows them. Returns how many were cleaned up.
 pub async fn recover(
     store: &Arc<dyn ObjectStore>,
     location: &str,
-    began_before: SystemTime,
-    is_running: impl Fn(Uuid) -> bool,
+    abandoned: Abandoned,
+    given_up: impl Fn(Uuid) -> bool,
 ) -> Result<usize> {
     let layout = Layout::of_directory(location)?;
     let listing = match store.list_with_delimiter(Some(layout.staging())).await {
@@ -68,10 +77,15 @@ pub async fn recover(
             .filename()
             .and_then(|name| Uuid::parse_str(name).ok());
         let Some(write_id) = write_id else { continue };
-        if is_running(write_id) || began(write_id).is_none_or(|time| time >= began_before) {
+        let journal = PublishPlan::load_journal(store, &staging, &layout).await?;
+        let old = match &journal {
+            Some((_, written)) => *written < abandoned.published_before,
+            None => began(write_id).is_some_and(|time| time < abandoned.began_before),
+        };
+        if !old && !given_up(write_id) {
             continue;
         }
-        if let Some(plan) = PublishPlan::load_journal(store, &staging, &layout).await? {
+        if let Some((plan, _)) = journal {
             plan.run_moves(store, &layout).await?;
             plan.run_removals(store, &layout).await?;
             tracing::info!(%write_id, location, "interrupted publication completed");

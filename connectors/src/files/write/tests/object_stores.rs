@@ -11,7 +11,8 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::super::{
-    WriteFilesExec, WriteTarget, WrittenFile, abort, publish_append, recover, written_files,
+    Abandoned, WriteFilesExec, WriteTarget, WrittenFile, abort, publish_append, recover,
+    written_files,
 };
 use super::setup::{input, many, schema};
 use crate::files::Format;
@@ -69,9 +70,13 @@ async fn files_are_published_and_aborted() {
             .any(|path| path.starts_with("a table/k=x y%2Fz/part-")),
         "{found:?}"
     );
-    let before = std::time::SystemTime::now();
+    let now = std::time::SystemTime::now();
+    let abandoned = Abandoned {
+        published_before: now,
+        began_before: now,
+    };
     assert_eq!(
-        recover(&store, "memory:///a%20table/", before, |_| false)
+        recover(&store, "memory:///a%20table/", abandoned, |_| false)
             .await
             .unwrap(),
         0

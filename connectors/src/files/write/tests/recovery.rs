@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::super::layout::Layout;
 use super::super::publish_plan::PublishPlan;
-use super::super::{WriteTarget, WrittenFile, recover};
+use super::super::{Abandoned, WriteTarget, WrittenFile, recover};
 use super::setup::{Table, input, many, run};
 use crate::files::Format;
 
@@ -36,6 +36,13 @@ fn plan_of(
     }
 }
 
+fn at(time: SystemTime) -> Abandoned {
+    Abandoned {
+        published_before: time,
+        began_before: time,
+    }
+}
+
 #[tokio::test]
 async fn an_interrupted_publication_is_completed() {
     let table = Table::new();
@@ -53,7 +60,19 @@ async fn an_interrupted_publication_is_completed() {
     };
     done.run_moves(&table.store, &layout).await.unwrap();
     assert_eq!(
-        recover(&table.store, &table.location, later(), |_| false)
+        recover(
+            &table.store,
+            &table.location,
+            at(SystemTime::UNIX_EPOCH),
+            |_| false
+        )
+        .await
+        .unwrap(),
+        0,
+        "it may be going on elsewhere"
+    );
+    assert_eq!(
+        recover(&table.store, &table.location, at(later()), |_| false)
             .await
             .unwrap(),
         1
@@ -67,15 +86,17 @@ async fn an_abandoned_write_is_removed_and_a_running_one_left() {
     let table = Table::new();
     let target = table.target(Format::Parquet);
     run(input(&[vec![many(5, "a")]]), &target).await.unwrap();
-    let recover_if = async |running: bool, before| {
-        recover(&table.store, &table.location, before, |_| running)
+    let recover_if = async |given_up: bool, before| {
+        recover(&table.store, &table.location, at(before), |_| given_up)
             .await
             .unwrap()
     };
-    assert_eq!(recover_if(true, later()).await, 0);
     assert_eq!(recover_if(false, SystemTime::UNIX_EPOCH).await, 0);
     assert_eq!(table.files().len(), 1);
     assert_eq!(recover_if(false, later()).await, 1);
     assert!(table.is_clean());
     assert_eq!(recover_if(false, later()).await, 0);
+    run(input(&[vec![many(5, "a")]]), &target).await.unwrap();
+    assert_eq!(recover_if(true, SystemTime::UNIX_EPOCH).await, 1);
+    assert!(table.is_clean());
 }
