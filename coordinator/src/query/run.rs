@@ -150,24 +150,18 @@ async fn plan_to_fit(
     executors: &[Url],
     attempt: &mut Attempt,
 ) -> Result<(SessionState, Arc<dyn ExecutionPlan>)> {
-    match plan_attempt(core, query, executors, attempt).await? {
-        Planned::Fits(state, plan) => Ok((*state, plan)),
-        Planned::TooLarge(_) if attempt.thrift == Thrift::None => {
+    let planned = match plan_attempt(core, query, executors, attempt).await {
+        Err(error) if attempt.thrift == Thrift::None && is_out_of_memory(&error) => {
             attempt.thrift = Thrift::Spilling;
-            match plan_attempt(core, query, executors, attempt).await? {
-                Planned::Fits(state, plan) => Ok((*state, plan)),
-                Planned::TooLarge(error) => Err(plan_error(&query.sql, error)),
-            }
+            plan_attempt(core, query, executors, attempt).await
         }
-        Planned::TooLarge(error) => Err(plan_error(&query.sql, error)),
-    }
+        planned => planned,
+    };
+    planned.map_err(|error| plan_error(&query.sql, error))
 }
 
-/// What came of planning an attempt.
-enum Planned {
-    Fits(Box<SessionState>, Arc<dyn ExecutionPlan>),
-    /// It is not expected to fit into memory.
-    TooLarge(DataFusionError),
+fn is_out_of_memory(error: &DataFusionError) -> bool {
+    matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
 }
 
 async fn start(core: &Arc<Core>, query: &PlannedQuery, mut attempt: Attempt) -> Result<Started> {
@@ -193,22 +187,16 @@ async fn plan_attempt(
     query: &PlannedQuery,
     executors: &[Url],
     attempt: &Attempt,
-) -> Result<Planned> {
+) -> Result<(SessionState, Arc<dyn ExecutionPlan>), DataFusionError> {
     let state = core
         .planner
         .state(&query.session_input(), (executors.to_vec(), attempt))?;
-    let planned = state
+    let plan = state
         .query_planner()
         .create_physical_plan(&query.logical, &state)
         .await
-        .and_then(pause_joins);
-    match planned {
-        Ok(plan) => Ok(Planned::Fits(Box::new(state), plan)),
-        Err(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => {
-            Ok(Planned::TooLarge(error))
-        }
-        Err(error) => Err(plan_error(&query.sql, error)),
-    }
+        .and_then(pause_joins)?;
+    Ok((state, plan))
 }
 
 async fn drive(
@@ -254,8 +242,7 @@ async fn recover(
     Failed { error, released }: Failed,
 ) -> Result<Attempt, DataFusionError> {
     let mut next = attempt.clone();
-    let out_of_memory = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
-    if out_of_memory {
+    if is_out_of_memory(&error) {
         let Some(more) = next.thrift.more().filter(|_| !released) else {
             return Err(error);
         };

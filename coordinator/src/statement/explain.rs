@@ -18,7 +18,7 @@ use waterbuck_engine::{Error, Result};
 
 use super::query::{LogicalQuery, optimise};
 use super::rows::{text_outcome, text_schema};
-use super::stage_times::stage_times;
+use super::stage_times::{millis, stage_times};
 use super::{StatementContext, query};
 use crate::plan::{plan_error, run_error};
 use crate::query::{Attempt, PlannedQuery, plan_query, run_query};
@@ -218,10 +218,6 @@ async fn analyze(context: &StatementContext, planned: LogicalQuery, verbose: boo
         row("plan_with_metrics", text),
         row("summary", summary.join("\n")),
     ])
-}
-
-fn millis(time: Duration) -> String {
-    format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }
 
 fn row(kind: &str, text: String) -> Vec<Option<String>> {

@@ -142,7 +142,8 @@ fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds * unit).ok()
 }
 
-fn millis(time: Duration) -> String {
+/// A time as every line of the summary shows it.
+pub(super) fn millis(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }
 
