@@ -241,7 +241,8 @@ pub struct ColumnStatistics {
     pub max: Option<String>,
     /// Bytes per value.
     pub average_width: f64,
-    /// The distinct-count sketch, so that it can be merged with a later one.
+    /// The distinct values' HyperLogLog, compressed with zstd: it can be merged with that of rows
+    /// which came later.
     pub sketch: Option<Vec<u8>>,
 }
 

@@ -106,6 +106,14 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub(crate) coordinator: Vec<String>,
 
+    /// Coordinator and server only: queries that run at the same time, others wait [default: 256]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_running_queries: Option<usize>,
+
+    /// Coordinator and server only: queries that may wait, others are refused [default: 10000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_queued_queries: Option<usize>,
+
     /// Secret that coordinators and executors of one cluster share
     #[arg(long, value_name = "TOKEN")]
     pub(crate) cluster_token: Option<String>,

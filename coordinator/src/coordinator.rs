@@ -8,6 +8,7 @@ use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use url::Url;
+use uuid::Uuid;
 use waterbuck_catalog::CatalogStore;
 use waterbuck_connectors::files::write::PublishGate;
 use waterbuck_connectors::files::{FileMetadata, Stores};
@@ -17,7 +18,10 @@ use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use crate::cluster::{ExecutorInfo, Membership};
-use crate::query::{LocalExecutor, QueryRegistry, StatePlanner};
+use crate::query::{
+    Admission, AdmissionLimits, LocalExecutor, QueryProgress, QueryRecord, QueryRegistry,
+    StatePlanner,
+};
 use crate::recovery::{Recovery, recover_file_tables};
 use crate::revocations::Revocations;
 use crate::session::{Session, SessionUser};
@@ -48,6 +52,8 @@ pub struct CoordinatorParts {
     pub local: Option<LocalExecutor>,
     /// The settings every session starts with.
     pub settings: Settings,
+    /// How many queries may run and wait.
+    pub admission: AdmissionLimits,
     /// The directory, as a URL, that tables without a location live under.
     pub data_url: String,
 }
@@ -62,6 +68,7 @@ pub(crate) struct Core {
     pub(crate) channels: Arc<dyn ChannelResolver + Send + Sync>,
     pub(crate) members: Arc<Membership>,
     pub(crate) queries: QueryRegistry,
+    pub(crate) admission: Admission,
     pub(crate) settings: Settings,
     pub(crate) data_url: String,
     /// Keeps listings and publications of the same directory apart.
@@ -103,6 +110,7 @@ impl Coordinator {
             channels: parts.channels,
             members: Arc::clone(&members),
             queries: QueryRegistry::default(),
+            admission: Admission::new(parts.admission),
             settings: parts.settings,
             data_url: parts.data_url,
             gate: PublishGate::new(),
@@ -134,6 +142,12 @@ impl Coordinator {
     /// The catalog.
     pub fn catalog(&self) -> &Arc<dyn CatalogStore> {
         &self.core.catalog
+    }
+
+    /// How far a query is; `None` when it is not known, any more or at all.
+    pub fn progress(&self, query_id: Uuid) -> Option<QueryProgress> {
+        let query = self.core.queries.get(query_id)?;
+        Some(self.core.progress(&query))
     }
 
     /// The queries this coordinator knows.
@@ -171,16 +185,20 @@ impl Core {
     pub(crate) fn executors(&self) -> Vec<ExecutorInfo> {
         let local = self.planner.local_report().map(|mut report| {
             // Its tasks are dispatched without a call that could be counted.
-            let running = self.queries.all();
-            let running = running.iter().map(|query| query.view());
-            report.running_tasks = running
-                .filter(|query| !query.state.is_final())
-                .map(|query| u64::from(query.tasks))
-                .sum();
+            let stages = report.queries.iter().flat_map(|query| &query.stages);
+            report.running_tasks = stages.map(|stage| stage.tasks - stage.tasks_done).sum();
             report
         });
         let local = local.and_then(|report| ExecutorInfo::from_heartbeat(report).ok());
         local.into_iter().chain(self.members.all()).collect()
+    }
+
+    /// How far a query is.
+    pub(crate) fn progress(&self, query: &QueryRecord) -> QueryProgress {
+        let id = query.id.to_string();
+        let mut work = self.members.work_for(&id);
+        work.extend(self.runtime.query_work(&id));
+        QueryProgress::new(&query.view(), &work)
     }
 
     /// Runs `work` to its end, whatever becomes of the caller, and gives what it gave.

@@ -144,17 +144,19 @@ impl FlightSession for OpenSession {
         if query.user != user.name && !user.admin {
             return None;
         }
-        let view = query.view();
-        let done = view.state.is_final();
+        let progress = self.0.core().progress(&query);
         Some(json!({
-            "state": view.state.name(),
-            "stages_done": if done { view.stages } else { 0 },
-            "stages_total": view.stages,
-            "tasks_done": if done { view.tasks } else { 0 },
-            "tasks_total": view.tasks,
-            "rows": view.rows,
-            "bytes": view.bytes,
-            "elapsed_ms": view.elapsed.as_millis() as u64,
+            "state": progress.state.name(),
+            "stages_done": progress.stages_done(),
+            "stages_total": progress.stages.len(),
+            "tasks_done": progress.tasks_done(),
+            "tasks_total": progress.tasks_total(),
+            "rows_read": progress.rows_read(),
+            "rows": progress.rows,
+            "bytes": progress.bytes,
+            "memory_peak_bytes": progress.memory_peak_bytes,
+            "elapsed_ms": progress.elapsed.as_millis() as u64,
+            "stages": progress.stages,
         }))
     }
 

@@ -20,6 +20,9 @@ pub use auth::{create_first_admin, hash_password};
 pub use cluster::{ExecutorInfo, ExecutorState, Membership};
 pub use coordinator::{Coordinator, CoordinatorParts};
 pub use door::Door;
-pub use plan::run_error as describe_run_error;
-pub use query::{LocalExecutor, QueryRecord, QueryRegistry, QueryState, QueryView};
+pub use plan::{StageShape, run_error as describe_run_error};
+pub use query::{
+    AdmissionLimits, LocalExecutor, QueryProgress, QueryRecord, QueryRegistry, QueryState,
+    QueryView,
+};
 pub use session::{Outcome, PreparedStatement, Session, SessionUser};

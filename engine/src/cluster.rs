@@ -8,6 +8,9 @@ pub const HEARTBEAT_ACTION: &str = "waterbuck.heartbeat";
 /// The gRPC header by which the processes of a cluster know each other.
 pub const CLUSTER_TOKEN_HEADER: &str = "x-waterbuck-cluster-token";
 
+/// The gRPC header that tells an executor which attempt and stage a task belongs to: `attempt/stage`.
+pub const TASK_LABEL_HEADER: &str = "x-waterbuck-task";
+
 /// The version every process of a cluster must share.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -36,8 +39,37 @@ pub struct Heartbeat {
     pub spilled_bytes: u64,
     /// Processors it may use.
     pub cores: u64,
+    /// What it has done so far for the queries that run on it.
+    #[serde(default)]
+    pub queries: Vec<QueryWork>,
     /// The cluster's shared token, when it has one.
     pub cluster_token: Option<String>,
+}
+
+/// What one executor has done so far for one query.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueryWork {
+    /// The query.
+    pub query_id: String,
+    /// The most bytes its operators have held at once on this executor.
+    pub memory_peak_bytes: u64,
+    /// The stages that have tasks on this executor.
+    pub stages: Vec<StageWork>,
+}
+
+/// What the tasks of one stage have done so far on one executor.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageWork {
+    /// The stage's number in the distributed plan.
+    pub stage: u64,
+    /// Tasks of the stage on this executor.
+    pub tasks: u64,
+    /// Those that have handed out all their rows.
+    pub tasks_done: u64,
+    /// Rows that scans have read.
+    pub rows_read: u64,
+    /// Rows that were handed to the next stage.
+    pub rows: u64,
 }
 
 /// Whether an executor takes new tasks.

@@ -3,6 +3,7 @@
 //! Depends on nothing of ours; opens no sockets and reads no clocks.
 
 pub mod cluster;
+pub mod distinct_sketch;
 pub mod error;
 pub mod names;
 pub mod optimizer;

@@ -56,6 +56,7 @@ impl HeartbeatSender {
             memory_limit_bytes: runtime.budget().limit() as u64,
             spilled_bytes: runtime.spilled_bytes(),
             cores: std::thread::available_parallelism().map_or(1, usize::from) as u64,
+            queries: runtime.work(),
             cluster_token: self.node.cluster_token.clone(),
         }
     }

@@ -8,7 +8,8 @@ use datafusion::execution::SessionState;
 use datafusion_distributed::{
     ChannelResolver, DistributedExt, WorkerQueryContext, WorkerSessionBuilder,
 };
-use waterbuck_engine::session::{SessionFactory, TaskOptions};
+use waterbuck_engine::cluster::TASK_LABEL_HEADER;
+use waterbuck_engine::session::{SessionFactory, TaskLabel, TaskOptions};
 
 use crate::node::ExecutorNode;
 
@@ -22,6 +23,10 @@ impl WorkerSessionBuilder for TaskSessions {
         context: WorkerQueryContext,
     ) -> Result<SessionState, DataFusionError> {
         let node = &self.0;
+        let label = context
+            .headers
+            .get(TASK_LABEL_HEADER)
+            .and_then(|value| TaskLabel::decode(value.to_str().ok()?));
         let mut builder = context
             .builder
             .with_distributed_option_extension_from_headers::<TaskOptions>(&context.headers)?;
@@ -35,6 +40,10 @@ impl WorkerSessionBuilder for TaskSessions {
             (options.memory_limit, options.spill_limit),
             || node.stores.for_query(&options),
         )?;
+        let work = label.and_then(|label| node.runtime.enter_task(&options.query_id, &label));
+        if let Some(work) = work {
+            config.set_extension(work);
+        }
         let channels = Arc::clone(&node.channels) as Arc<dyn ChannelResolver + Send + Sync>;
         let builder = builder
             .with_runtime_env(runtime)

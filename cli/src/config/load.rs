@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::value::Value;
 use tracing_subscriber::EnvFilter;
+use waterbuck_coordinator::AdmissionLimits;
 use waterbuck_engine::{Error, Result};
 
 use super::settings::{Config, Role};
@@ -84,6 +85,7 @@ impl Merged {
             advertise_address: self.text("advertise-address")?,
             coordinator: self.coordinators()?,
             cluster_token: self.text("cluster-token")?,
+            admission: self.admission()?,
             memory_limit: self
                 .parsed("memory-limit", MemoryLimit::parse)?
                 .unwrap_or(MemoryLimit::Percent(70)),
@@ -119,6 +121,25 @@ impl Merged {
         self.parsed(key, |text| {
             text.parse()
                 .map_err(|_| format!("\"{text}\" is not a port from 0 to 65535"))
+        })
+    }
+
+    fn admission(&self) -> Result<AdmissionLimits> {
+        let count = |key| {
+            self.parsed(key, |text| {
+                text.parse::<usize>()
+                    .ok()
+                    .filter(|count| (1..=AdmissionLimits::MOST).contains(count))
+                    .ok_or_else(|| {
+                        let most = AdmissionLimits::MOST;
+                        format!("\"{text}\" is not a number from 1 to {most}")
+                    })
+            })
+        };
+        let default = AdmissionLimits::default();
+        Ok(AdmissionLimits {
+            running: count("max-running-queries")?.unwrap_or(default.running),
+            waiting: count("max-queued-queries")?.unwrap_or(default.waiting),
         })
     }
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use waterbuck_coordinator::AdmissionLimits;
+
 use super::units::MemoryLimit;
 
 /// What a process is; it decides the defaults.
@@ -51,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) coordinator: Vec<String>,
     /// The secret of the cluster, if one was given.
     pub(crate) cluster_token: Option<String>,
+    /// How many queries may run and wait.
+    pub(crate) admission: AdmissionLimits,
     /// The memory that queries may use.
     pub(crate) memory_limit: MemoryLimit,
     /// The directory for spilled data, if one was named.

@@ -11,7 +11,7 @@ use waterbuck_engine::{Error, Result};
 use crate::args::ServeArgs;
 
 /// Every setting there is.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "advertise-address",
     "cluster-token",
     "coordinator",
@@ -19,6 +19,8 @@ const KEYS: [&str; 11] = [
     "flight-port",
     "host",
     "log",
+    "max-queued-queries",
+    "max-running-queries",
     "memory-limit",
     "spill-dir",
     "spill-limit",
@@ -95,6 +97,14 @@ pub(super) fn flags_layer(flags: &ServeArgs) -> Figment {
         ),
         ("host", flags.host.clone()),
         ("log", flags.config.log.clone()),
+        (
+            "max-queued-queries",
+            flags.max_queued_queries.map(|count| count.to_string()),
+        ),
+        (
+            "max-running-queries",
+            flags.max_running_queries.map(|count| count.to_string()),
+        ),
         ("memory-limit", flags.config.memory_limit.clone()),
         ("spill-dir", path(&flags.config.spill_dir)),
         ("spill-limit", flags.config.spill_limit.clone()),

@@ -1,7 +1,6 @@
 //! The engine inside the shell: a coordinator and an executor in this process, and no ports.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::physical_plan::common::collect;
@@ -73,19 +72,17 @@ impl Connection for Embedded {
     }
 
     async fn progress(&self, query_id: &str) -> Option<Progress> {
-        let query = self
-            .coordinator
-            .queries()
-            .get(Uuid::parse_str(query_id).ok()?)?;
-        let view = query.view();
+        let progress = self.coordinator.progress(Uuid::parse_str(query_id).ok()?)?;
         Some(Progress {
-            state: view.state.name().to_owned(),
-            stages_total: view.stages,
-            tasks_total: view.tasks,
-            rows: view.rows,
-            bytes: view.bytes,
-            elapsed: Duration::from_millis(view.elapsed.as_millis() as u64),
-            ..Progress::default()
+            state: progress.state.name().to_owned(),
+            stages_done: progress.stages_done(),
+            stages_total: progress.stages.len() as u64,
+            tasks_done: progress.tasks_done(),
+            tasks_total: progress.tasks_total(),
+            rows_read: progress.rows_read(),
+            rows: progress.rows,
+            bytes: progress.bytes,
+            elapsed: progress.elapsed,
         })
     }
 

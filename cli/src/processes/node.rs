@@ -91,6 +91,7 @@ impl Node {
             cluster_token: config.cluster_token.clone(),
             local,
             settings: Settings::new(),
+            admission: config.admission,
             data_url,
         })
     }

@@ -43,13 +43,15 @@ pub(crate) enum Outcome {
 pub(crate) struct Progress {
     /// What it does: planning, queued, running.
     pub(crate) state: String,
-    pub(crate) stages_done: u32,
-    pub(crate) stages_total: u32,
-    pub(crate) tasks_done: u32,
-    pub(crate) tasks_total: u32,
-    /// Rows read so far.
+    pub(crate) stages_done: u64,
+    pub(crate) stages_total: u64,
+    pub(crate) tasks_done: u64,
+    pub(crate) tasks_total: u64,
+    /// Rows that scans have read so far.
+    pub(crate) rows_read: u64,
+    /// Rows handed over so far.
     pub(crate) rows: u64,
-    /// Bytes read so far.
+    /// Bytes handed over so far.
     pub(crate) bytes: u64,
     pub(crate) elapsed: Duration,
 }

@@ -286,10 +286,11 @@ fn stream_error(error: arrow_flight::error::FlightError) -> DataFusionError {
 #[serde(default)]
 struct WireProgress {
     state: String,
-    stages_done: u32,
-    stages_total: u32,
-    tasks_done: u32,
-    tasks_total: u32,
+    stages_done: u64,
+    stages_total: u64,
+    tasks_done: u64,
+    tasks_total: u64,
+    rows_read: u64,
     rows: u64,
     bytes: u64,
     elapsed_ms: u64,
@@ -303,6 +304,7 @@ impl From<WireProgress> for Progress {
             stages_total: wire.stages_total,
             tasks_done: wire.tasks_done,
             tasks_total: wire.tasks_total,
+            rows_read: wire.rows_read,
             rows: wire.rows,
             bytes: wire.bytes,
             elapsed: Duration::from_millis(wire.elapsed_ms),

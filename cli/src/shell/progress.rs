@@ -82,9 +82,9 @@ impl ProgressLine {
             self.bar.set_style(stages());
         }
         if progress.tasks_total > 0 {
-            self.bar.set_length(progress.tasks_total.into());
+            self.bar.set_length(progress.tasks_total);
             self.bar
-                .set_position(progress.tasks_done.min(progress.tasks_total).into());
+                .set_position(progress.tasks_done.min(progress.tasks_total));
         }
         self.bar.set_message(message(progress));
     }
@@ -109,6 +109,10 @@ fn message(progress: &Progress) -> String {
             "tasks {}/{}",
             progress.tasks_done, progress.tasks_total
         ));
+    }
+    if progress.rows_read > 0 {
+        let read = output::count(progress.rows_read);
+        parts.push(format!("{read} rows read"));
     }
     if progress.rows > 0 {
         parts.push(format!("{} rows", output::count(progress.rows)));
@@ -144,10 +148,10 @@ mod tests {
         };
         assert_eq!(message(&progress), "planning");
         (progress.stages_total, progress.tasks_total) = (3, 12);
-        (progress.rows, progress.bytes) = (1_234_567, 64 << 20);
+        (progress.rows_read, progress.rows, progress.bytes) = (2_000_000, 1_234_567, 64 << 20);
         assert_eq!(
             message(&progress),
-            "planning · stages 0/3 · tasks 0/12 · 1 234 567 rows · 64.0 MiB"
+            "planning · stages 0/3 · tasks 0/12 · 2 000 000 rows read · 1 234 567 rows · 64.0 MiB"
         );
     }
 

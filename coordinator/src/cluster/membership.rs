@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tracing::{info, warn};
 use url::Url;
-use waterbuck_engine::cluster::{Heartbeat, HeartbeatReply, NodeState};
+use waterbuck_engine::cluster::{Heartbeat, HeartbeatReply, NodeState, QueryWork};
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 /// An executor whose last heartbeat is older than this is lost.
@@ -74,6 +74,8 @@ pub struct ExecutorInfo {
     pub spilled_bytes: u64,
     /// Processors it may use.
     pub cores: u64,
+    /// What it has done so far for the queries that run on it.
+    pub queries: Vec<QueryWork>,
     /// When it was first seen.
     pub registered_at: DateTime<Utc>,
     last_seen: Instant,
@@ -106,6 +108,7 @@ impl ExecutorInfo {
             memory_limit_bytes: beat.memory_limit_bytes,
             spilled_bytes: beat.spilled_bytes,
             cores: beat.cores,
+            queries: beat.queries,
             registered_at: Utc::now(),
             last_seen: Instant::now(),
             reason: None,
@@ -197,6 +200,15 @@ impl Membership {
     /// All known executors.
     pub fn all(&self) -> Vec<ExecutorInfo> {
         self.executors.lock().values().cloned().collect()
+    }
+
+    /// What each executor has done for a query, as of its last heartbeat.
+    pub fn work_for(&self, query_id: &str) -> Vec<QueryWork> {
+        let executors = self.executors.lock();
+        let work = executors.values().flat_map(|known| &known.queries);
+        work.filter(|work| work.query_id == query_id)
+            .cloned()
+            .collect()
     }
 
     /// The addresses of the executors that take tasks, in a stable order.

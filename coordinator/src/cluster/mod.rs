@@ -1,7 +1,9 @@
 //! The executors this coordinator knows.
 
+mod channels;
 mod membership;
 mod resolver;
 
+pub(crate) use channels::LabellingChannels;
 pub use membership::{ExecutorInfo, ExecutorState, Membership};
 pub(crate) use resolver::FixedExecutors;

@@ -17,5 +17,6 @@ pub(crate) use errors::plan_error;
 pub use errors::run_error;
 pub(crate) use precedence::with_precedence;
 pub(crate) use row_check::needs_row_check;
+pub use shape::StageShape;
 pub(crate) use shape::plan_shape;
 pub(crate) use write_node::{WriteIds, WriteQueryPlanner, write_plan};

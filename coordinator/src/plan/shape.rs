@@ -6,25 +6,30 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_distributed::NetworkBoundaryExt;
 
-/// The stages of a plan that run on executors; zero when all of it runs on the coordinator.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct PlanShape {
-    /// Stages below the one that merges the result.
-    pub(crate) stages: u32,
-    /// Tasks of those stages.
-    pub(crate) tasks: u32,
+/// One stage of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StageShape {
+    /// Its number.
+    pub stage: u64,
+    /// How many tasks it has.
+    pub tasks: u64,
 }
 
-/// Counts the stages and tasks of a plan.
-pub(crate) fn plan_shape(plan: &Arc<dyn ExecutionPlan>) -> PlanShape {
-    let mut shape = PlanShape::default();
+/// The stages of a plan below the one that merges the result, in the order of their numbers; none
+/// when all of it runs on the coordinator.
+pub(crate) fn plan_shape(plan: &Arc<dyn ExecutionPlan>) -> Vec<StageShape> {
+    let mut stages = vec![];
     let counted = plan.apply(|node| {
         if let Some(boundary) = node.as_network_boundary() {
-            shape.stages += 1;
-            shape.tasks += u32::try_from(boundary.input_stage().task_count()).unwrap_or(u32::MAX);
+            let input = boundary.input_stage();
+            stages.push(StageShape {
+                stage: input.num() as u64,
+                tasks: input.task_count() as u64,
+            });
         }
         Ok(TreeNodeRecursion::Continue)
     });
     debug_assert!(counted.is_ok(), "the visitor never fails");
-    shape
+    stages.sort_by_key(|shape| shape.stage);
+    stages
 }

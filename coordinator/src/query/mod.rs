@@ -1,14 +1,23 @@
 //! A query's life: its record, its attempts, its result.
 
+mod admission;
 mod hold;
+mod profile;
+mod progress;
 mod record;
 mod registry;
 mod result;
 mod run;
 mod session_state;
+mod stage_times;
 
+pub(crate) use admission::Admission;
+pub use admission::AdmissionLimits;
+pub(crate) use profile::measure;
+pub use progress::QueryProgress;
 pub use record::{QueryRecord, QueryState, QueryView};
 pub use registry::QueryRegistry;
 pub(crate) use run::{PlannedQuery, elapsed, plan_query, run_query, timed_out};
 pub use session_state::LocalExecutor;
 pub(crate) use session_state::{Attempt, SessionInput, StatePlanner};
+pub(crate) use stage_times::millis;

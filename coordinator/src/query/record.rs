@@ -9,11 +9,15 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::plan::StageShape;
+
 /// Where a query is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueryState {
     /// Names are resolved, files listed, the plan made.
     Planning,
+    /// Waits until others have ended.
+    Queued,
     /// Tasks run.
     Running,
     /// All rows were handed over.
@@ -29,6 +33,7 @@ impl QueryState {
     pub fn name(self) -> &'static str {
         match self {
             Self::Planning => "planning",
+            Self::Queued => "queued",
             Self::Running => "running",
             Self::Finished => "finished",
             Self::Failed => "failed",
@@ -63,12 +68,12 @@ struct Changing {
     finished_at: Option<DateTime<Utc>>,
     rows: u64,
     bytes: u64,
-    stages: u32,
-    tasks: u32,
+    stages: Vec<StageShape>,
     attempts: u32,
     peak_memory_bytes: u64,
     error: Option<String>,
     snapshot: Option<String>,
+    profile: Option<Arc<str>>,
     plan: Option<Arc<dyn ExecutionPlan>>,
 }
 
@@ -87,18 +92,18 @@ pub struct QueryView {
     pub rows: u64,
     /// Bytes handed over, as Arrow holds them.
     pub bytes: u64,
-    /// Stages of the distributed plan; 0 when it runs on the coordinator alone.
-    pub stages: u32,
-    /// Tasks of all stages.
-    pub tasks: u32,
+    /// Stages of the distributed plan; none when it runs on the coordinator alone.
+    pub stages: Vec<StageShape>,
     /// How often it was started.
     pub attempts: u32,
-    /// The most memory operators on this node held at once.
+    /// The most memory its operators held at once on one node.
     pub peak_memory_bytes: u64,
     /// Why it failed.
     pub error: Option<String>,
     /// What it read: files by table.
     pub snapshot: Option<String>,
+    /// What its operators and stages did, once it has ended.
+    pub profile: Option<Arc<str>>,
 }
 
 /// One query.
@@ -122,9 +127,10 @@ pub struct QueryRecord {
     changing: Mutex<Changing>,
 }
 
-/// The longest text of a statement and of an error that a record keeps, in bytes.
+/// The longest text of a statement, an error and a profile that a record keeps, in bytes.
 const SQL_KEPT: usize = 64 << 10;
 const ERROR_KEPT: usize = 8 << 10;
+const PROFILE_KEPT: usize = 32 << 10;
 
 fn shortened(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
@@ -144,12 +150,12 @@ impl QueryRecord {
             finished_at: None,
             rows: 0,
             bytes: 0,
-            stages: 0,
-            tasks: 0,
+            stages: vec![],
             attempts: 0,
             peak_memory_bytes: 0,
             error: None,
             snapshot: None,
+            profile: None,
             plan: None,
         };
         Self {
@@ -181,12 +187,12 @@ impl QueryRecord {
             finished_at: changing.finished_at,
             rows: changing.rows,
             bytes: changing.bytes,
-            stages: changing.stages,
-            tasks: changing.tasks,
+            stages: changing.stages.clone(),
             attempts: changing.attempts,
             peak_memory_bytes: changing.peak_memory_bytes,
             error: changing.error.clone(),
             snapshot: changing.snapshot.clone(),
+            profile: changing.profile.clone(),
         }
     }
 
@@ -195,18 +201,40 @@ impl QueryRecord {
         self.changing.lock().snapshot = Some(snapshot);
     }
 
+    /// Records that the query waits until others have ended.
+    pub(super) fn queues(&self) {
+        let mut changing = self.changing.lock();
+        if !changing.state.is_final() {
+            changing.state = QueryState::Queued;
+        }
+    }
+
+    /// Records that the query has waited for `queued` and goes on.
+    pub(super) fn admitted(&self, queued: Duration) {
+        let mut changing = self.changing.lock();
+        if !changing.state.is_final() {
+            changing.state = QueryState::Planning;
+        }
+        changing.timings.queued = queued;
+    }
+
     /// Records the plan of an attempt that starts now.
-    pub fn attempt_started(&self, plan: &Arc<dyn ExecutionPlan>, stages: u32, tasks: u32) {
+    pub fn attempt_started(&self, plan: &Arc<dyn ExecutionPlan>, stages: Vec<StageShape>) {
         let mut changing = self.changing.lock();
         changing.state = QueryState::Running;
         changing.attempts += 1;
         changing.stages = stages;
-        changing.tasks = tasks;
         changing.plan = Some(Arc::clone(plan));
         if changing.execution_started.is_none() {
-            changing.timings.planning = self.started.elapsed();
+            changing.timings.planning = self.planning_so_far(&changing);
             changing.execution_started = Some(Instant::now());
         }
+    }
+
+    fn planning_so_far(&self, changing: &Changing) -> Duration {
+        self.started
+            .elapsed()
+            .saturating_sub(changing.timings.queued)
     }
 
     /// The plan of the last attempt, while the query runs.
@@ -232,26 +260,35 @@ impl QueryRecord {
         changing.bytes += bytes as u64;
     }
 
-    /// Records the most memory held on this node.
+    /// Records the most memory held on a node.
     pub fn set_peak_memory(&self, bytes: usize) {
         let mut changing = self.changing.lock();
         changing.peak_memory_bytes = changing.peak_memory_bytes.max(bytes as u64);
     }
 
-    /// Ends the query once; later calls change nothing.
-    pub(super) fn finish(&self, state: QueryState, error: Option<String>) -> bool {
+    /// Records what the query's operators and stages did.
+    pub(super) fn set_profile(&self, text: &str) {
+        self.changing.lock().profile = Some(shortened(text, PROFILE_KEPT).into());
+    }
+
+    /// Ends the query once and gives the plan that was run last; later calls change nothing and
+    /// give `None`.
+    pub(super) fn finish(
+        &self,
+        state: QueryState,
+        error: Option<String>,
+    ) -> Option<Option<Arc<dyn ExecutionPlan>>> {
         let mut changing = self.changing.lock();
         if changing.state.is_final() {
-            return false;
+            return None;
         }
         match changing.execution_started {
             Some(start) => changing.timings.execution = start.elapsed(),
-            None => changing.timings.planning = self.started.elapsed(),
+            None => changing.timings.planning = self.planning_so_far(&changing),
         }
         changing.state = state;
         changing.finished_at = Some(Utc::now());
         changing.error = error.map(|text| shortened(&text, ERROR_KEPT));
-        changing.plan = None;
-        true
+        Some(changing.plan.take())
     }
 }

@@ -2,23 +2,33 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tracing::{debug, info};
 use uuid::Uuid;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
+use super::profile::write_profile;
 use super::record::{QueryRecord, QueryState};
 
 /// How many ended queries are remembered.
 const HISTORY: usize = 1000;
+/// How long whoever looks at ended queries waits for profiles that are being written.
+const PROFILES_WAIT: Duration = Duration::from_millis(500);
 
 /// The queries this coordinator knows.
 #[derive(Debug, Default)]
 pub struct QueryRegistry {
     running: DashMap<Uuid, Arc<QueryRecord>>,
     past: Mutex<VecDeque<Arc<QueryRecord>>>,
+    profiles: Mutex<JoinSet<()>>,
+    /// Profiles that are being written.
+    unwritten: watch::Sender<usize>,
 }
 
 impl QueryRegistry {
@@ -30,11 +40,11 @@ impl QueryRegistry {
         query
     }
 
-    /// Ends a query; of several calls the first counts.
+    /// Ends a query; of several calls the first counts. Its profile is written after that.
     pub fn finish(&self, query: &Arc<QueryRecord>, state: QueryState, error: Option<String>) {
-        if !query.finish(state, error) {
+        let Some(plan) = query.finish(state, error) else {
             return;
-        }
+        };
         self.running.remove(&query.id);
         let view = query.view();
         info!(
@@ -47,6 +57,31 @@ impl QueryRegistry {
             past.pop_front();
         }
         past.push_back(Arc::clone(query));
+        drop(past);
+        // A result may be dropped while the process ends: then nobody will read its profile.
+        if let (Some(plan), Ok(runtime)) = (plan, Handle::try_current()) {
+            self.unwritten.send_modify(|count| *count += 1);
+            let unwritten = Unwritten(self.unwritten.clone());
+            let query = Arc::clone(query);
+            let mut profiles = self.profiles.lock();
+            while profiles.try_join_next().is_some() {}
+            profiles.spawn_on(
+                async move {
+                    let _unwritten = unwritten;
+                    write_profile(query, plan).await;
+                },
+                &runtime,
+            );
+        }
+    }
+
+    /// Waits until the profiles of all queries that have ended are written, but not for long: an
+    /// executor that is gone reports nothing.
+    pub(crate) async fn profiled(&self) {
+        let mut unwritten = self.unwritten.subscribe();
+        let all = unwritten.wait_for(|count| *count == 0);
+        // The count lives as long as the registry; what is late is missing from the answer.
+        let _late = tokio::time::timeout(PROFILES_WAIT, all).await;
     }
 
     /// Takes out a statement that was planned but not run: nobody asked for its record.
@@ -103,5 +138,14 @@ impl QueryRegistry {
         {
             query.cancel.cancel();
         }
+    }
+}
+
+/// A profile that is being written.
+struct Unwritten(watch::Sender<usize>);
+
+impl Drop for Unwritten {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }

@@ -23,6 +23,7 @@ use waterbuck_engine::session::pause_joins;
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
+use super::admission::Slot;
 use super::hold::{Failed, Hold, Pumped, pump};
 use super::record::QueryRecord;
 use super::result::ResultStream;
@@ -45,6 +46,8 @@ pub(crate) struct PlannedQuery {
     pub(crate) ends_query: bool,
     /// Runs on the coordinator alone.
     pub(crate) local_only: bool,
+    /// Whether it waits for its turn when many queries run.
+    pub(crate) needs_slot: bool,
 }
 
 impl PlannedQuery {
@@ -77,6 +80,7 @@ pub(crate) async fn run_query(
     query: PlannedQuery,
 ) -> Result<(SendableRecordBatchStream, Arc<dyn ExecutionPlan>)> {
     let guard = Arc::new(query);
+    let slot = admit(&core, &guard).await?;
     let started = start(&core, &guard, first_attempt(&guard)).await?;
     let plan = Arc::clone(&started.plan);
     let mut builder = RecordBatchReceiverStreamBuilder::new(started.plan.schema(), 2);
@@ -85,6 +89,7 @@ pub(crate) async fn run_query(
     let ends_query = guard.ends_query;
     let driver_core = Arc::clone(&core);
     builder.spawn(async move {
+        let _slot = slot;
         let timeout = guard.settings.values().query_timeout;
         let cancel = guard.record.cancel.clone();
         tokio::select! {
@@ -100,6 +105,22 @@ pub(crate) async fn run_query(
         Box::pin(ResultStream::new(builder.build(), record, core, ends_query)),
         plan,
     ))
+}
+
+/// Waits for the query's turn.
+async fn admit(core: &Core, query: &PlannedQuery) -> Result<Option<Slot>> {
+    if !query.needs_slot {
+        return Ok(None);
+    }
+    let timeout = query.settings.values().query_timeout;
+    tokio::select! {
+        biased;
+        slot = core.admission.enter(&query.record) => slot.map(Some),
+        () = query.record.cancel.cancelled() => {
+            Err(cancelled(&query.record, "the query was cancelled"))
+        }
+        () = elapsed(timeout) => Err(timed_out(&query.record, timeout)),
+    }
 }
 
 fn cancelled(record: &QueryRecord, why: &str) -> Error {
@@ -167,11 +188,9 @@ fn is_out_of_memory(error: &DataFusionError) -> bool {
 async fn start(core: &Arc<Core>, query: &PlannedQuery, mut attempt: Attempt) -> Result<Started> {
     let executors = core.planner.executors(&core.members, &attempt);
     let (state, plan) = plan_to_fit(core, query, &executors, &mut attempt).await?;
-    let shape = plan_shape(&plan);
-    query
-        .record
-        .attempt_started(&plan, shape.stages, shape.tasks);
-    let executors = if shape.stages == 0 { vec![] } else { executors };
+    let stages = plan_shape(&plan);
+    let executors = if stages.is_empty() { vec![] } else { executors };
+    query.record.attempt_started(&plan, stages);
     let stream = execute_stream(Arc::clone(&plan), state.task_ctx())
         .map_err(|error| plan_error(&query.sql, error))?;
     Ok(Started {

@@ -17,7 +17,7 @@ use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, Result};
 
 use super::record::QueryRecord;
-use crate::cluster::{FixedExecutors, Membership};
+use crate::cluster::{FixedExecutors, LabellingChannels, Membership};
 use crate::plan::{WriteQueryPlanner, apply_settings};
 
 const SORT_RESERVATION_BYTES: usize = 1 << 20;
@@ -113,9 +113,12 @@ impl StatePlanner {
         let builder = SessionStateBuilder::new()
             .with_config(SessionFactory::base_config())
             .with_query_planner(Arc::new(WriteQueryPlanner));
+        let own = local
+            .as_ref()
+            .map(|local| (local.url.clone(), local.worker.clone()));
         let builder = sessions
             .coordinator(builder)
-            .with_distributed_channel_resolver(channels)
+            .with_distributed_channel_resolver(LabellingChannels::new(channels, own))
             .with_distributed_option_extension(TaskOptions::default())
             .with_distributed_passthrough_headers(peer_headers)
             .map_err(|error| Error::internal("cluster token cannot be sent").with_source(error))?
@@ -199,16 +202,12 @@ impl StatePlanner {
         options.spill_limit = settings.values().spill_limit;
         let options = options.with_overrides_of(&config);
         config.options_mut().extensions.insert(options);
-        let mut builder = SessionStateBuilder::new_from_existing(self.base.clone())
+        let builder = SessionStateBuilder::new_from_existing(self.base.clone())
             .with_session_id(query.session_id.to_string())
             .with_config(config)
             .with_runtime_env(Arc::clone(runtime))
             .with_catalog_list(Arc::clone(tables))
             .with_distributed_worker_resolver(FixedExecutors(executors));
-        if let Some(local) = &self.local {
-            let context = local.worker.to_local_worker_context(local.url.clone());
-            builder = builder.with_distributed_local_worker_context(context);
-        }
         Ok(builder.build())
     }
 }

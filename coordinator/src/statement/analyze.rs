@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::Utc;
 use datafusion::physical_plan::common::collect;
 use waterbuck_catalog::{ColumnDef, ColumnStatistics, TableKind, TableStatistics};
+use waterbuck_engine::distinct_sketch::{DISTINCT_SKETCH, distinct_count};
 use waterbuck_engine::sql::{Analyze, ParseLimits, Statement, parse};
 use waterbuck_engine::{Error, Result};
 
@@ -20,6 +21,7 @@ use crate::session::Outcome;
 
 /// The figures of a column, in the order of the query's result.
 const FIGURES: usize = 5;
+const SKETCH_COMPRESSION: i32 = 3;
 
 /// `ANALYZE TABLE t COMPUTE STATISTICS [FOR COLUMNS …]`.
 pub(super) async fn execute(context: &StatementContext, analyze: &Analyze) -> Result<Outcome> {
@@ -45,13 +47,8 @@ pub(super) async fn execute(context: &StatementContext, analyze: &Analyze) -> Re
         .into_iter()
         .find(|batch| batch.num_rows() > 0)
         .ok_or_else(|| Error::internal("the statistics query gave no row"))?;
-    let mut statistics = read(&batch, &columns)?;
-    if let Some(known) = context.core().catalog.statistics(table.id).await? {
-        // Columns that were not asked for keep what is known of them.
-        for (name, column) in known.columns {
-            statistics.columns.entry(name).or_insert(column);
-        }
-    }
+    let statistics = read(&batch, &columns)?;
+    // Columns that were not asked for keep what is known of them.
     context
         .core()
         .catalog
@@ -107,13 +104,16 @@ fn query(schema: &str, table: &str, columns: &[&ColumnDef]) -> String {
     format!("SELECT {named} FROM {}.{}", quoted(schema), quoted(table))
 }
 
-/// The sketch takes integers and texts; other values are told apart by their text.
+/// Types without a sketch of their own are told apart by their wider form or their text.
 fn distinct(name: &str, data_type: &DataType) -> String {
     match data_type {
-        DataType::Utf8 => format!("approx_distinct({name})"),
-        integer if integer.is_integer() => format!("approx_distinct({name})"),
-        DataType::Binary => format!("approx_distinct(encode({name}, 'hex'))"),
-        _ => format!("approx_distinct(CAST({name} AS VARCHAR))"),
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 => {
+            format!("{DISTINCT_SKETCH}(CAST({name} AS BIGINT))")
+        }
+        DataType::Boolean | DataType::Float16 | DataType::Float32 | DataType::Float64 => {
+            format!("{DISTINCT_SKETCH}(CAST({name} AS VARCHAR))")
+        }
+        _ => format!("{DISTINCT_SKETCH}({name})"),
     }
 }
 
@@ -127,13 +127,14 @@ fn read(batch: &RecordBatch, columns: &[&ColumnDef]) -> Result<TableStatistics> 
     for (index, column) in columns.iter().enumerate() {
         let at = 1 + index * FIGURES;
         let values = number(batch, at)?.unwrap_or(0.0);
+        let (distinct_count, sketch) = sketch(batch.column(at + 1))?.unzip();
         let statistics = ColumnStatistics {
-            distinct_count: number(batch, at + 1)?.map(|count| count as u64),
+            distinct_count,
             null_fraction: if rows > 0.0 { 1.0 - values / rows } else { 0.0 },
             min: text(batch, at + 2)?,
             max: text(batch, at + 3)?,
             average_width: number(batch, at + 4)?.unwrap_or(0.0),
-            sketch: None,
+            sketch,
         };
         found.insert(column.name.clone(), statistics);
     }
@@ -142,6 +143,21 @@ fn read(batch: &RecordBatch, columns: &[&ColumnDef]) -> Result<TableStatistics> 
         computed_at: Utc::now(),
         columns: found,
     })
+}
+
+/// A column's number of distinct values and its sketch as it is kept.
+fn sketch(array: &ArrayRef) -> Result<Option<(u64, Vec<u8>)>> {
+    let Some(sketches) = array
+        .as_binary_opt::<i32>()
+        .filter(|array| array.is_valid(0))
+    else {
+        return Ok(None);
+    };
+    let registers = sketches.value(0);
+    let count = distinct_count(&[registers]).map_err(run_error)?;
+    let kept = zstd::encode_all(registers, SKETCH_COMPRESSION)
+        .map_err(|error| Error::internal("a sketch cannot be compressed").with_source(error))?;
+    Ok(Some((count, kept)))
 }
 
 fn number(batch: &RecordBatch, column: usize) -> Result<Option<f64>> {

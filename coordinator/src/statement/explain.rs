@@ -1,7 +1,6 @@
 //! `EXPLAIN` and `EXPLAIN ANALYZE`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::format::ExplainFormat;
@@ -10,7 +9,6 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion_distributed::{
     DistributedExec, DistributedMetricsFormat, display_plan_ascii, display_plan_graphviz,
-    explain_analyze, rewrite_distributed_plan_with_metrics,
 };
 use futures::TryStreamExt;
 use waterbuck_engine::sql::{Explain, ExplainKind, Statement};
@@ -18,15 +16,12 @@ use waterbuck_engine::{Error, Result};
 
 use super::query::{LogicalQuery, optimise};
 use super::rows::{text_outcome, text_schema};
-use super::stage_times::{millis, stage_times};
 use super::{StatementContext, query};
 use crate::plan::{plan_error, run_error};
-use crate::query::{Attempt, PlannedQuery, plan_query, run_query};
+use crate::query::{Attempt, PlannedQuery, measure, millis, plan_query, run_query};
 use crate::session::Outcome;
 
 const COLUMNS: &[&str] = &["plan_type", "plan"];
-/// How long an executor may take to report a finished task's metrics.
-const METRICS_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Rows = Vec<Vec<Option<String>>>;
 
@@ -190,32 +185,30 @@ async fn analyze(context: &StatementContext, planned: LogicalQuery, verbose: boo
     } else {
         DistributedMetricsFormat::Aggregated
     };
-    let text = tokio::time::timeout(
-        METRICS_TIMEOUT,
-        explain_analyze(Arc::clone(&executed), format),
-    )
-    .await
-    .map_err(|_elapsed| Error::unavailable("an executor did not report its metrics in time"))?
-    .map_err(run_error)?;
+    let profile = measure(executed, format).await?;
+    let own_peak = context
+        .core()
+        .runtime
+        .query_peak_bytes(&context.record.id.to_string())
+        .unwrap_or(0) as u64;
     let mut summary = vec![
         format!("planning: {}", millis(view.timings.planning)),
         format!("queueing: {}", millis(view.timings.queued)),
     ];
-    if executed.is::<DistributedExec>() {
-        let measured =
-            rewrite_distributed_plan_with_metrics(executed, DistributedMetricsFormat::Aggregated);
-        let measured = measured.await.map_err(run_error)?;
-        summary.extend(stage_times(&measured, &text));
-    }
+    summary.extend(profile.stages);
     summary.push(format!("execution: {}", millis(execution)));
     summary.push(format!(
         "total: {}",
         millis(view.timings.planning + view.timings.queued + execution)
     ));
+    summary.push(format!(
+        "memory: {} bytes at most on one node",
+        profile.memory_peak_bytes.max(own_peak)
+    ));
     summary.push(format!("rows: {produced}"));
     summary.push(format!("attempts: {}", view.attempts));
     Ok(vec![
-        row("plan_with_metrics", text),
+        row("plan_with_metrics", profile.plan),
         row("summary", summary.join("\n")),
     ])
 }

@@ -15,7 +15,6 @@ mod set;
 mod show;
 mod show_create;
 mod sql_types;
-mod stage_times;
 mod table_details;
 mod users;
 mod write;

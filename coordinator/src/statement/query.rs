@@ -55,7 +55,13 @@ pub(crate) fn optimise(context: &StatementContext, query: LogicalQuery) -> Resul
     context
         .record
         .set_snapshot(query.bound.snapshot.to_string());
+    let reads_tables = query
+        .bound
+        .snapshot
+        .as_object()
+        .is_some_and(|pinned| !pinned.is_empty());
     Ok(PlannedQuery {
+        needs_slot: reads_tables,
         record: Arc::clone(&context.record),
         logical,
         settings: context.settings.clone(),

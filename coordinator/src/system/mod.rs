@@ -47,7 +47,7 @@ pub(crate) async fn table(
 ) -> Result<Arc<dyn TableProvider>> {
     let batch = match name {
         "executors" => executors::batch(context)?,
-        "queries" => queries::batch(context)?,
+        "queries" => queries::batch(context).await?,
         "secrets" => settings::secrets(context).await?,
         "settings" => settings::batch(context)?,
         _ => {

@@ -9,13 +9,14 @@ use arrow::array::{
 use waterbuck_engine::Result;
 
 use super::build;
-use crate::query::{QueryRecord, QueryView};
+use crate::query::{QueryProgress, QueryRecord, QueryView};
 use crate::statement::StatementContext;
 
-type Row = (Arc<QueryRecord>, QueryView);
+type Row = (Arc<QueryRecord>, QueryView, QueryProgress);
 
 /// One row for each query the user may see.
-pub(super) fn batch(context: &StatementContext) -> Result<RecordBatch> {
+pub(super) async fn batch(context: &StatementContext) -> Result<RecordBatch> {
+    context.core().queries.profiled().await;
     let user = context.session.user();
     let rows: Vec<Row> = context
         .core()
@@ -25,7 +26,8 @@ pub(super) fn batch(context: &StatementContext) -> Result<RecordBatch> {
         .filter(|query| user.admin || query.user == user.name)
         .map(|query| {
             let view = query.view();
-            (query, view)
+            let progress = context.core().progress(&query);
+            (query, view, progress)
         })
         .collect();
     let text = |get: &dyn Fn(&Row) -> Option<String>| -> ArrayRef {
@@ -48,47 +50,68 @@ pub(super) fn batch(context: &StatementContext) -> Result<RecordBatch> {
         Arc::new(rows.iter().map(get).collect::<TimestampMicrosecondArray>())
     };
     build(vec![
-        ("query_id", text(&|(query, _)| Some(query.id.to_string()))),
+        ("query_id", text(&|(query, ..)| Some(query.id.to_string()))),
         (
             "state",
-            text(&|(_, view)| Some(view.state.name().to_owned())),
+            text(&|(_, view, _)| Some(view.state.name().to_owned())),
         ),
-        ("user_name", text(&|(query, _)| Some(query.user.clone()))),
+        ("user_name", text(&|(query, ..)| Some(query.user.clone()))),
         (
             "session_id",
-            text(&|(query, _)| Some(query.session_id.to_string())),
+            text(&|(query, ..)| Some(query.session_id.to_string())),
         ),
-        ("kind", text(&|(query, _)| Some(query.kind.to_owned()))),
-        ("sql", text(&|(query, _)| Some(query.sql.clone()))),
+        ("kind", text(&|(query, ..)| Some(query.kind.to_owned()))),
+        ("sql", text(&|(query, ..)| Some(query.sql.clone()))),
         (
             "started_at",
-            time(&|(query, _)| Some(query.started_at.timestamp_micros())),
+            time(&|(query, ..)| Some(query.started_at.timestamp_micros())),
         ),
         (
             "finished_at",
-            time(&|(_, view)| view.finished_at.map(|at| at.timestamp_micros())),
+            time(&|(_, view, _)| view.finished_at.map(|at| at.timestamp_micros())),
         ),
-        ("elapsed_ms", millis(&|(_, view)| Some(view.elapsed))),
+        ("elapsed_ms", millis(&|(_, view, _)| Some(view.elapsed))),
         (
             "planning_ms",
-            millis(&|(_, view)| Some(view.timings.planning)),
+            millis(&|(_, view, _)| Some(view.timings.planning)),
         ),
-        ("queued_ms", millis(&|(_, view)| Some(view.timings.queued))),
-        ("first_row_ms", millis(&|(_, view)| view.timings.first_row)),
+        (
+            "queued_ms",
+            millis(&|(_, view, _)| Some(view.timings.queued)),
+        ),
+        (
+            "first_row_ms",
+            millis(&|(_, view, _)| view.timings.first_row),
+        ),
         (
             "execution_ms",
-            millis(&|(_, view)| Some(view.timings.execution)),
+            millis(&|(_, view, _)| Some(view.timings.execution)),
         ),
-        ("rows", number(&|(_, view)| view.rows)),
-        ("bytes", number(&|(_, view)| view.bytes)),
-        ("stages", count(&|(_, view)| view.stages)),
-        ("tasks", count(&|(_, view)| view.tasks)),
-        ("attempts", count(&|(_, view)| view.attempts)),
+        ("rows", number(&|(_, view, _)| view.rows)),
+        ("bytes", number(&|(_, view, _)| view.bytes)),
+        (
+            "stages",
+            number(&|(_, _, progress)| progress.stages.len() as u64),
+        ),
+        (
+            "stages_done",
+            number(&|(_, _, progress)| progress.stages_done()),
+        ),
+        ("tasks", number(&|(_, _, progress)| progress.tasks_total())),
+        (
+            "tasks_done",
+            number(&|(_, _, progress)| progress.tasks_done()),
+        ),
+        ("attempts", count(&|(_, view, _)| view.attempts)),
         (
             "peak_memory_bytes",
-            number(&|(_, view)| view.peak_memory_bytes),
+            number(&|(_, _, progress)| progress.memory_peak_bytes),
         ),
-        ("snapshot", text(&|(_, view)| view.snapshot.clone())),
-        ("error", text(&|(_, view)| view.error.clone())),
+        ("snapshot", text(&|(_, view, _)| view.snapshot.clone())),
+        ("error", text(&|(_, view, _)| view.error.clone())),
+        (
+            "profile",
+            text(&|(_, view, _)| view.profile.as_deref().map(str::to_owned)),
+        ),
     ])
 }

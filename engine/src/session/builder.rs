@@ -8,6 +8,7 @@ use datafusion::prelude::SessionConfig;
 use datafusion_distributed::DistributedExt;
 
 use super::pausing;
+use crate::distinct_sketch::distinct_sketch_function;
 use crate::optimizer;
 
 /// Something that adds plan codecs, planner handlers or functions to every session: a connector.
@@ -82,6 +83,10 @@ impl SessionFactory {
             .scalar_functions()
             .get_or_insert_default()
             .extend(optimizer::checked_functions());
+        builder
+            .aggregate_functions()
+            .get_or_insert_default()
+            .push(distinct_sketch_function());
         self.extensions
             .iter()
             .fold(builder, |builder, extension| extension.configure(builder))

@@ -2,14 +2,17 @@
 
 mod builder;
 mod memory;
-mod panics;
 mod pausing;
 mod runtime;
 mod spill_directory;
 mod task_options;
+mod task_root;
+mod task_work;
 
 pub use builder::{Extension, SessionFactory};
 pub use memory::{MemoryBudget, QueryMemoryPool};
 pub use pausing::pause_joins;
 pub use runtime::{NodeRuntime, RuntimeConfig};
 pub use task_options::TaskOptions;
+pub use task_root::QUERY_MEMORY_METRIC;
+pub use task_work::{TaskLabel, TaskWork};

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::panics::report_panics;
+use super::task_root::report_task;
+use super::task_work::TaskWork;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -64,7 +65,9 @@ pub(super) fn prepare_task(
     event: WorkerPlanRewriteEvent<'_>,
 ) -> Result<WorkerPlanRewriteEventResponse> {
     let plan = pause_joins(event.plan)?;
-    Ok(WorkerPlanRewriteEventResponse::new(report_panics(plan)))
+    let work = event.session_config.get_extension::<TaskWork>();
+    let plan = report_task(plan, work)?;
+    Ok(WorkerPlanRewriteEventResponse::new(plan))
 }
 
 /// How many probe rows `node` may be given at once if it is a join that should pause.

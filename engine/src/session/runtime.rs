@@ -13,6 +13,11 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
 use super::memory::{MemoryBudget, QueryMemoryPool};
 use super::spill_directory::SpillDirectory;
+use super::task_work::{QueryTasks, TaskLabel, TaskWork};
+use crate::cluster::QueryWork;
+
+/// How many queries a report of their work names.
+const REPORTED_QUERIES: usize = 256;
 
 /// The limits of a node.
 #[derive(Debug, Clone)]
@@ -30,15 +35,16 @@ pub struct RuntimeConfig {
 pub struct NodeRuntime {
     budget: Arc<MemoryBudget>,
     template: RuntimeEnv,
-    queries: DashMap<String, WeakShare>,
+    queries: DashMap<String, Share>,
     spill_directory: Option<SpillDirectory>,
 }
 
 /// Remembers a query's slice without keeping it alive: its tasks do that.
 #[derive(Debug)]
-struct WeakShare {
+struct Share {
     runtime: Weak<RuntimeEnv>,
     pool: Weak<QueryMemoryPool>,
+    tasks: QueryTasks,
 }
 
 impl NodeRuntime {
@@ -120,9 +126,10 @@ impl NodeRuntime {
             .with_memory_pool(Arc::clone(&pool) as Arc<dyn MemoryPool>)
             .with_object_store_registry(stores())
             .build_arc()?;
-        drop(slot.insert(WeakShare {
+        drop(slot.insert(Share {
             runtime: Arc::downgrade(&runtime),
             pool: Arc::downgrade(&pool),
+            tasks: QueryTasks::default(),
         }));
         Ok(runtime)
     }
@@ -136,6 +143,28 @@ impl NodeRuntime {
             .map(|pool| pool.peak())
     }
 
+    /// Enters a task of a query that has its slice of this node; `None` when it has none.
+    pub fn enter_task(&self, query_id: &str, label: &TaskLabel) -> Option<Arc<TaskWork>> {
+        let share = self.queries.get(query_id)?;
+        Some(share.tasks.enter(label, Weak::clone(&share.pool)))
+    }
+
+    /// What the tasks of a running query have done so far on this node.
+    pub fn query_work(&self, query_id: &str) -> Option<QueryWork> {
+        let share = self.queries.get(query_id)?;
+        work_of(query_id, &share)
+    }
+
+    /// What the tasks of all running queries have done so far on this node; of very many queries,
+    /// some are left out.
+    pub fn work(&self) -> Vec<QueryWork> {
+        let queries = self.queries.iter();
+        queries
+            .filter_map(|query| work_of(query.key(), query.value()))
+            .take(REPORTED_QUERIES)
+            .collect()
+    }
+
     /// How many queries have work on this node.
     pub fn running_queries(&self) -> usize {
         self.queries
@@ -143,4 +172,13 @@ impl NodeRuntime {
             .filter(|share| share.runtime.strong_count() > 0)
             .count()
     }
+}
+
+fn work_of(query_id: &str, share: &Share) -> Option<QueryWork> {
+    let pool = share.pool.upgrade()?;
+    Some(QueryWork {
+        query_id: query_id.to_owned(),
+        memory_peak_bytes: pool.peak() as u64,
+        stages: share.tasks.stages(),
+    })
 }

@@ -1,4 +1,4 @@
-//! A task that panics fails.
+//! What stands at the root of every task: panics become errors, and rows are counted.
 //!
 //! The base sends the rows of a task's partitions from tasks of their own and takes the end of such
 //! a task for the end of its rows: a panic would make a short answer that looks whole. Here the
@@ -19,20 +19,51 @@ use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskCo
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion_distributed::{BroadcastExec, MaxGaugeMetric};
 use futures::{Stream, StreamExt};
 
+use super::task_work::TaskWork;
 use crate::Error;
 
-/// `plan` with panics as errors. It looks like the plan to whoever walks it.
-pub(super) fn report_panics(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-    Arc::new(Reporting { plan })
+/// How the most memory that a query held on a node is named among the metrics of its tasks.
+pub const QUERY_MEMORY_METRIC: &str = "query_memory_peak";
+
+/// The plan of a task with panics as errors, counting into `work`. It looks like the plan to whoever
+/// walks it.
+///
+/// # Errors
+/// When the plan cannot be rebuilt.
+pub(super) fn report_task(
+    plan: Arc<dyn ExecutionPlan>,
+    work: Option<Arc<TaskWork>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    // The base makes the operator that hands out rows anew for each reader, from what is below it.
+    let is_handing_out = plan.is::<RepartitionExec>() || plan.is::<BroadcastExec>();
+    let (root, above) = match plan.children().as_slice() {
+        [below] if is_handing_out => (Arc::clone(below), Some(Arc::clone(&plan))),
+        _ => (plan, None),
+    };
+    if let Some(work) = &work {
+        work.begins(&root);
+    }
+    let reporting = over(root, work);
+    match above {
+        Some(above) => replace_children_if_necessary(above, vec![reporting]),
+        None => Ok(reporting),
+    }
+}
+
+fn over(plan: Arc<dyn ExecutionPlan>, work: Option<Arc<TaskWork>>) -> Arc<dyn ExecutionPlan> {
+    Arc::new(Reporting { plan, work })
 }
 
 #[derive(Debug)]
 struct Reporting {
     plan: Arc<dyn ExecutionPlan>,
+    work: Option<Arc<TaskWork>>,
 }
 
 impl DisplayAs for Reporting {
@@ -74,11 +105,12 @@ impl ExecutionPlan for Reporting {
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = replace_children_if_necessary(Arc::clone(&self.plan), children)?;
-        Ok(report_panics(plan))
+        Ok(over(plan, self.work.clone()))
     }
 
     fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(report_panics(Arc::clone(&self.plan).reset_state()?))
+        let plan = Arc::clone(&self.plan).reset_state()?;
+        Ok(over(plan, self.work.clone()))
     }
 
     fn execute(
@@ -90,11 +122,18 @@ impl ExecutionPlan for Reporting {
         Ok(Box::pin(ReportingRows {
             rows: Some(rows),
             schema: self.plan.schema(),
+            work: self.work.clone(),
         }))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
-        self.plan.metrics()
+        let mut metrics = self.plan.metrics();
+        let peak = self.work.as_ref().and_then(|work| work.query_memory_peak());
+        if let Some(peak) = peak {
+            let gauge = MaxGaugeMetric::new_metric(QUERY_MEMORY_METRIC, peak);
+            metrics.get_or_insert_default().push(gauge);
+        }
+        metrics
     }
 
     fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
@@ -114,6 +153,15 @@ struct ReportingRows {
     /// `None` after a panic: what it left is not touched again.
     rows: Option<SendableRecordBatchStream>,
     schema: SchemaRef,
+    work: Option<Arc<TaskWork>>,
+}
+
+impl Drop for ReportingRows {
+    fn drop(&mut self) {
+        if let Some(work) = &self.work {
+            work.partition_ended();
+        }
+    }
 }
 
 impl Stream for ReportingRows {
@@ -124,7 +172,12 @@ impl Stream for ReportingRows {
             return Poll::Ready(None);
         };
         match catch_unwind(AssertUnwindSafe(|| rows.poll_next_unpin(context))) {
-            Ok(polled) => polled,
+            Ok(polled) => {
+                if let (Some(work), Poll::Ready(Some(Ok(batch)))) = (&self.work, &polled) {
+                    work.handed_out(batch.num_rows());
+                }
+                polled
+            }
             Err(panic) => {
                 self.rows = None;
                 Poll::Ready(Some(Err(error_of(panic.as_ref()))))
@@ -150,6 +203,8 @@ fn error_of(panic: &(dyn Any + Send)) -> DataFusionError {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::physical_plan::Partitioning;
+    use datafusion::physical_plan::empty::EmptyExec;
     use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
     use super::*;
@@ -163,6 +218,7 @@ mod tests {
         let mut reporting = ReportingRows {
             rows: Some(rows),
             schema,
+            work: None,
         };
         let error = reporting
             .next()
@@ -171,5 +227,20 @@ mod tests {
             .expect_err("a panic");
         assert!(error.to_string().contains("out of bounds"), "{error}");
         assert!(reporting.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn rows_below_a_repartitioning_root_are_counted_and_its_panics_reported() {
+        let schema: SchemaRef = Arc::new(arrow::datatypes::Schema::empty());
+        let leaf: Arc<dyn ExecutionPlan> = Arc::new(EmptyExec::new(schema));
+        let shuffle: Arc<dyn ExecutionPlan> = Arc::new(
+            RepartitionExec::try_new(leaf, Partitioning::RoundRobinBatch(3)).expect("a plan"),
+        );
+        let plan = report_task(shuffle, None).expect("a plan");
+        let shuffle = plan
+            .downcast_ref::<RepartitionExec>()
+            .expect("the root stays what it is");
+        assert!(format!("{:?}", shuffle.input()).starts_with("Reporting"));
+        assert_eq!(shuffle.input().name(), "EmptyExec");
     }
 }

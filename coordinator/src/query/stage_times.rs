@@ -28,7 +28,7 @@ struct Totals {
     spilled_bytes: usize,
 }
 
-/// One line for dispatch and one for each stage. `plan` carries its tasks' metrics, `text` is the
+/// One line for dispatch, one for the coordinator's own part and one for each stage. `plan` carries its tasks' metrics, `text` is the
 /// same plan as it is shown: only there the base tells when the tasks began and ended.
 ///
 /// Stages overlap, because data flows between them as it is produced.
@@ -53,8 +53,23 @@ pub(super) fn stage_times(plan: &Arc<dyn ExecutionPlan>, text: &str) -> Vec<Stri
             totals.spilled_bytes,
         )
     });
-    let first = format!("dispatch: {}", millis(dispatched));
-    std::iter::once(first).chain(stages).collect()
+    let mut own = Totals {
+        rows: plan
+            .children()
+            .first()
+            .and_then(|merged| merged.metrics()?.output_rows())
+            .unwrap_or(0),
+        ..Totals::default()
+    };
+    add_operators(plan, &mut own);
+    let first = [
+        format!("dispatch: {}", millis(dispatched)),
+        format!(
+            "coordinator: {} rows, {} bytes of memory, {} bytes spilled",
+            own.rows, own.memory_bytes, own.spilled_bytes
+        ),
+    ];
+    first.into_iter().chain(stages).collect()
 }
 
 fn totals_of(plan: &Arc<dyn ExecutionPlan>) -> BTreeMap<usize, Totals> {
@@ -143,7 +158,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// A time as every line of the summary shows it.
-pub(super) fn millis(time: Duration) -> String {
+pub(crate) fn millis(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }
 
