@@ -8,6 +8,7 @@ mod formats;
 mod freshness;
 mod memory;
 mod plans;
+mod progress;
 mod property;
 mod restart;
 mod slt;
