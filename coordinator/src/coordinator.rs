@@ -226,7 +226,7 @@ impl Core {
     }
 
     /// Runs `work` beside everything else until the coordinator stops.
-    fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut background = self.background.lock();
         while background.try_join_next().is_some() {}
         background.spawn(work);

@@ -56,15 +56,6 @@ fn store_secret(secret: Secret) -> StoreSecret {
     }
 }
 
-/// Secrets as they travel with tasks.
-pub(crate) fn encode_secrets(secrets: &[StoreSecret]) -> Result<Vec<u8>> {
-    if secrets.is_empty() {
-        return Ok(vec![]);
-    }
-    serde_json::to_vec(secrets)
-        .map_err(|error| Error::internal("secrets cannot be encoded").with_source(error))
-}
-
 /// Checks a secret before it is kept.
 ///
 /// # Errors
@@ -103,9 +94,17 @@ fn check_secret_options(secret: &Secret) -> Result<()> {
 
 /// The store behind a location, with the secret that fits.
 pub(crate) async fn store(core: &Core, location: &str) -> Result<Arc<dyn ObjectStore>> {
-    let location = parse_location(location)?;
-    core.stores
-        .store(location.store_url(), &secrets(core).await?)
+    store_of(core, &parse_location(location)?).await
+}
+
+async fn store_of(core: &Core, location: &Location) -> Result<Arc<dyn ObjectStore>> {
+    // No secret serves the local disk.
+    let secrets = if location.is_local() {
+        vec![]
+    } else {
+        secrets(core).await?
+    };
+    core.stores.store(location.store_url(), &secrets)
 }
 
 /// A path or URL as a URL.
@@ -161,9 +160,7 @@ pub(crate) async fn open_path(
     let core = context.core();
     let location = parse_location(path)?;
     let format = Format::of_path(path).unwrap_or(Format::Parquet);
-    let store = core
-        .stores
-        .store(location.store_url(), &secrets(core).await?)?;
+    let store = store_of(core, &location).await?;
     let options = std::collections::BTreeMap::new();
     let _whole = core.gate.listing(&location).await;
     let inferred = core
@@ -215,9 +212,7 @@ async fn list(
     match &table.kind {
         TableKind::External(external) => {
             let spec = external_spec(&name, external, &table.columns)?;
-            let store = core
-                .stores
-                .store(spec.location.store_url(), &secrets(core).await?)?;
+            let store = store_of(core, &spec.location).await?;
             let max_age = context.settings.values().max_metadata_age;
             let _whole = core.gate.listing(&spec.location).await;
             let listing = core.files.list(&store, &spec, max_age).await?;
@@ -246,9 +241,7 @@ async fn list_managed(
     if wanted.is_empty() {
         return Ok(Arc::new(listing_of(vec![])));
     }
-    let store = core
-        .stores
-        .store(spec.location.store_url(), &secrets(core).await?)?;
+    let store = store_of(core, &spec.location).await?;
     for max_age in [Duration::from_secs(3600), Duration::ZERO] {
         let there = core.files.list(&store, spec, max_age).await?;
         if let Some(files) = pick(&wanted, &there, (managed, spec)) {
@@ -340,9 +333,7 @@ pub(crate) async fn describe_external(
     if location.is_local() {
         context.admin_only("make tables over this machine's files")?;
     }
-    let store = core
-        .stores
-        .store(location.store_url(), &secrets(core).await?)?;
+    let store = store_of(core, &location).await?;
     let mut columns = declared;
     let _whole = core.gate.listing(&location).await;
     if columns.is_empty() {

@@ -11,6 +11,10 @@ pub const CLUSTER_TOKEN_HEADER: &str = "x-waterbuck-cluster-token";
 /// The gRPC header that tells an executor which attempt and stage a task belongs to: `attempt/stage`.
 pub const TASK_LABEL_HEADER: &str = "x-waterbuck-task";
 
+/// The most bytes of headers that an executor takes with a task. Besides what every call has they
+/// hold the options and secrets of the task's query.
+pub const TASK_HEADERS_BYTES_MAX: u32 = 256 << 10;
+
 /// The version every process of a cluster must share.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 

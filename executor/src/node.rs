@@ -61,7 +61,7 @@ impl ExecutorNode {
 
     /// The part that runs tasks, for serving over gRPC or for use inside this process.
     pub fn worker(self: &Arc<Self>) -> Worker {
-        Worker::from_session_builder(TaskSessions(Arc::clone(self))).with_version(VERSION)
+        Worker::from_session_builder(TaskSessions::new(Arc::clone(self))).with_version(VERSION)
     }
 
     /// The headers with which this process calls the others of its cluster.

@@ -13,7 +13,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Status};
 use tracing::{info, warn};
 use url::Url;
-use waterbuck_engine::cluster::{CLUSTER_TOKEN_HEADER, NodeState};
+use waterbuck_engine::cluster::{CLUSTER_TOKEN_HEADER, NodeState, TASK_HEADERS_BYTES_MAX};
 use waterbuck_engine::{Error, Result};
 
 use crate::heartbeat::HeartbeatSender;
@@ -22,8 +22,6 @@ use crate::tasks::CountTasks;
 
 /// How long a drained executor goes on serving so that its last results are fetched.
 const LINGER: Duration = Duration::from_millis(200);
-
-const HEADERS_BYTES_MAX: u32 = 8 << 20;
 
 /// Where an executor serves and whom it reports to.
 #[derive(Debug, Clone)]
@@ -137,8 +135,7 @@ impl ExecutorServer {
             .http2_keepalive_interval(Some(Duration::from_secs(5)))
             .initial_stream_window_size(8 * 1024 * 1024)
             .initial_connection_window_size(32 * 1024 * 1024)
-            // The secrets of a query travel in a header.
-            .http2_max_header_list_size(HEADERS_BYTES_MAX)
+            .http2_max_header_list_size(TASK_HEADERS_BYTES_MAX)
             .add_service(worker)
             .serve_with_incoming_shutdown(
                 TcpIncoming::from(listener).with_nodelay(Some(true)),

@@ -56,7 +56,7 @@ impl Stores {
         if let Some(store) = self.registered.read().get(&key) {
             return Ok(Arc::clone(store));
         }
-        let base = Url::parse(&key).unwrap_or_else(|_| url.clone());
+        let base = store_base(url);
         let secret = best_secret(secrets, &base);
         if let Some(built) = self.built.read().get(&key)
             && let Some(found) = built.iter().find(|built| built.secret.as_ref() == secret)
@@ -75,6 +75,11 @@ impl Stores {
         built.entry(key).or_default().push(entry);
         Ok(store)
     }
+}
+
+/// The URL by which the secret of a store is picked.
+pub(super) fn store_base(url: &Url) -> Url {
+    Url::parse(&key(url)).unwrap_or_else(|_| url.clone())
 }
 
 /// Scheme, user (the container of `abfss`), host and port; no path.

@@ -14,6 +14,8 @@ use url::Url;
 use waterbuck_engine::Error;
 use waterbuck_engine::settings::Settings;
 
+use super::row_end::RowEnd;
+
 /// How much and how long rows are held back.
 pub(super) struct Hold {
     bytes_max: usize,
@@ -51,12 +53,13 @@ pub(super) struct Failed {
 
 type Rows = Sender<Result<RecordBatch, DataFusionError>>;
 
-/// Moves `stream` into `tx`, holding back what `hold` says, until the end, an error, or `lost`.
+/// Moves `stream` into `tx`, holding back what `hold` says, until the end, an error, or `lost`. The
+/// end has come when `end` tells so, even where the stream goes on without rows.
 pub(super) async fn pump(
     stream: &mut SendableRecordBatchStream,
     tx: &Rows,
     hold: Hold,
-    lost: impl Future<Output = Url>,
+    (end, lost): (&RowEnd, impl Future<Output = Url>),
 ) -> Pumped {
     let release_at = tokio::time::sleep(hold.time);
     tokio::pin!(release_at, lost);
@@ -64,10 +67,17 @@ pub(super) async fn pump(
     let mut held_bytes = 0;
     let mut holding = !hold.time.is_zero() && hold.bytes_max > 0;
     let mut released = false;
+    let mut received = 0;
+    let mut end_known = false;
     loop {
         let next = tokio::select! {
             biased;
+            () = std::future::ready(()), if end.is_reached(received) => None,
             next = stream.next() => next,
+            () = end.known(), if !end_known => {
+                end_known = true;
+                continue;
+            }
             () = &mut release_at, if holding => {
                 holding = false;
                 released |= !held.is_empty();
@@ -81,6 +91,9 @@ pub(super) async fn pump(
                 return Pumped::Failed(Failed { error, released });
             }
         };
+        if let Some(Ok(batch)) = &next {
+            received += batch.num_rows();
+        }
         match next {
             None => {
                 // A closed channel means that nobody reads any more: nothing is lost.

@@ -7,9 +7,11 @@ mod progress;
 mod record;
 mod registry;
 mod result;
+mod row_end;
 mod run;
 mod session_state;
 mod stage_times;
+mod tasks;
 
 pub(crate) use admission::Admission;
 pub use admission::AdmissionLimits;

@@ -11,14 +11,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::catalog::CatalogProviderList;
 use datafusion::common::DataFusionError;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::StreamExt;
 use url::Url;
+use waterbuck_connectors::files::Secret;
 use waterbuck_engine::session::pause_joins;
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, ErrorKind, Result};
@@ -27,7 +27,9 @@ use super::admission::Slot;
 use super::hold::{Failed, Hold, Pumped, pump};
 use super::record::QueryRecord;
 use super::result::ResultStream;
-use super::session_state::{Attempt, SessionInput, Thrift};
+use super::row_end::{RowEnd, tell_row_end};
+use super::session_state::{Attempt, Thrift};
+use super::tasks::equip_tasks;
 use crate::coordinator::Core;
 use crate::plan::{plan_error, plan_shape};
 
@@ -38,9 +40,10 @@ pub(crate) struct PlannedQuery {
     pub(crate) record: Arc<QueryRecord>,
     pub(crate) logical: LogicalPlan,
     pub(crate) settings: Settings,
-    pub(crate) tables: Arc<dyn CatalogProviderList>,
-    pub(crate) runtime: Arc<RuntimeEnv>,
-    pub(crate) secrets: Vec<u8>,
+    /// The session it was planned in: its tables and its slice of this node.
+    pub(crate) state: SessionState,
+    /// All there are.
+    pub(crate) secrets: Vec<Secret>,
     pub(crate) sql: String,
     /// Whether the query is over when its last row was read; a write is published after that.
     pub(crate) ends_query: bool,
@@ -50,23 +53,12 @@ pub(crate) struct PlannedQuery {
     pub(crate) needs_slot: bool,
 }
 
-impl PlannedQuery {
-    /// What every session of this query is made of.
-    pub(crate) fn session_input(&self) -> SessionInput<'_> {
-        SessionInput {
-            record: &self.record,
-            settings: &self.settings,
-            tables: &self.tables,
-            runtime: &self.runtime,
-            secrets: &self.secrets,
-        }
-    }
-}
-
 /// One started attempt.
 struct Started {
     stream: SendableRecordBatchStream,
     plan: Arc<dyn ExecutionPlan>,
+    /// Tells of the last row, for queries that are over with it.
+    row_end: Arc<RowEnd>,
     executors: Vec<Url>,
     attempt: Attempt,
 }
@@ -187,15 +179,24 @@ fn is_out_of_memory(error: &DataFusionError) -> bool {
 
 async fn start(core: &Arc<Core>, query: &PlannedQuery, mut attempt: Attempt) -> Result<Started> {
     let executors = core.planner.executors(&core.members, &attempt);
-    let (state, plan) = plan_to_fit(core, query, &executors, &mut attempt).await?;
+    let (mut state, plan) = plan_to_fit(core, query, &executors, &mut attempt).await?;
+    equip_tasks(query, &mut state, &plan)?;
     let stages = plan_shape(&plan);
     let executors = if stages.is_empty() { vec![] } else { executors };
+    let row_end = Arc::new(RowEnd::default());
+    // Who goes on with the query after its rows may want to know what its tasks report.
+    let plan = if query.ends_query && !stages.is_empty() {
+        tell_row_end(plan, &row_end).map_err(|error| plan_error(&query.sql, error))?
+    } else {
+        plan
+    };
     query.record.attempt_started(&plan, stages);
     let stream = execute_stream(Arc::clone(&plan), state.task_ctx())
         .map_err(|error| plan_error(&query.sql, error))?;
     Ok(Started {
         stream,
         plan,
+        row_end,
         executors,
         attempt,
     })
@@ -207,9 +208,9 @@ async fn plan_attempt(
     executors: &[Url],
     attempt: &Attempt,
 ) -> Result<(SessionState, Arc<dyn ExecutionPlan>), DataFusionError> {
-    let state = core
-        .planner
-        .state(&query.session_input(), (executors.to_vec(), attempt))?;
+    let state =
+        core.planner
+            .attempt_state(&query.state, &query.settings, (executors.to_vec(), attempt))?;
     let plan = state
         .query_planner()
         .create_physical_plan(&query.logical, &state)
@@ -226,7 +227,10 @@ async fn drive(
 ) -> Result<(), DataFusionError> {
     for _ in 1..ATTEMPTS_MAX {
         let failed = match attempt(core, query, &mut started, tx).await {
-            Pumped::Done => return Ok(()),
+            Pumped::Done => {
+                end_tasks(core, started);
+                return Ok(());
+            }
             Pumped::Failed(failed) => failed,
         };
         let next = recover(core, query, (&started.attempt, &started.executors), failed).await?;
@@ -234,8 +238,21 @@ async fn drive(
         started = start(core, query, next).await?;
     }
     match attempt(core, query, &mut started, tx).await {
-        Pumped::Done => Ok(()),
+        Pumped::Done => {
+            end_tasks(core, started);
+            Ok(())
+        }
         Pumped::Failed(failed) => Err(failed.error),
+    }
+}
+
+/// Stops what is left of an attempt that nobody reads any more. Tasks that have given all rows are
+/// let go: each call that is broken off while it ends brings its connection nearer to the number of
+/// such calls that HTTP/2 bears with.
+fn end_tasks(core: &Core, started: Started) {
+    if started.row_end.is_known() {
+        let mut rest = started.stream;
+        core.in_background(async move { while rest.next().await.is_some() {} });
     }
 }
 
@@ -245,12 +262,13 @@ async fn attempt(
     started: &mut Started,
     tx: &tokio::sync::mpsc::Sender<Result<arrow::array::RecordBatch, DataFusionError>>,
 ) -> Pumped {
-    let hold = Hold::new(&query.settings, &query.runtime.memory_pool);
+    let hold = Hold::new(&query.settings, &query.state.runtime_env().memory_pool);
     let lost = core.members.any_lost(&started.executors);
     if started.executors.is_empty() || core.planner.is_local(&started.executors) {
-        return pump(&mut started.stream, tx, hold, std::future::pending()).await;
+        let never = std::future::pending();
+        return pump(&mut started.stream, tx, hold, (&started.row_end, never)).await;
     }
-    pump(&mut started.stream, tx, hold, lost).await
+    pump(&mut started.stream, tx, hold, (&started.row_end, lost)).await
 }
 
 /// Decides how to go on after a failure, or gives the error the client sees.

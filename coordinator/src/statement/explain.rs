@@ -81,7 +81,6 @@ async fn describe(
             planned.logical.display_indent_schema().to_string(),
         ));
     }
-    let state = planned.state.clone();
     let optimised = optimise(context, planned)?;
     match (&explain.format, explain.kind) {
         (None, ExplainKind::Logical) => {
@@ -114,7 +113,7 @@ async fn describe(
             ));
         }
         (Some(format), _) => {
-            rows.push(formatted(context, &optimised, &state, format).await?);
+            rows.push(formatted(context, &optimised, format).await?);
         }
     }
     Ok(rows)
@@ -123,10 +122,9 @@ async fn describe(
 async fn formatted(
     context: &StatementContext,
     optimised: &PlannedQuery,
-    state: &SessionState,
     format: &ExplainFormat,
 ) -> Result<Vec<Option<String>>> {
-    let physical = with_state(&optimised.logical, state, context).await?;
+    let physical = with_state(&optimised.logical, &optimised.state, context).await?;
     let text = match format {
         ExplainFormat::Indent => displayable(physical.as_ref()).indent(false).to_string(),
         ExplainFormat::Tree => displayable(physical.as_ref()).tree_render().to_string(),
@@ -164,7 +162,7 @@ async fn physical(
     let core = context.core();
     let state = core
         .planner
-        .state(&query.session_input(), (vec![], attempt))?;
+        .attempt_state(&query.state, &query.settings, (vec![], attempt))?;
     with_state(&query.logical, &state, context).await
 }
 

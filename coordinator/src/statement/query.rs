@@ -8,10 +8,11 @@ use datafusion::common::ParamValues;
 use datafusion::common::metadata::ScalarAndMetadata;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::SessionState;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as DFStatement;
+use serde_json::Value;
+use waterbuck_connectors::files::Secret;
 use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
@@ -22,9 +23,9 @@ use crate::session::{Outcome, PreparedStatement};
 /// A statement's logical plan together with what it was planned against.
 pub(crate) struct LogicalQuery {
     pub(crate) logical: LogicalPlan,
-    pub(crate) bound: Bound,
-    pub(crate) runtime: Arc<RuntimeEnv>,
-    pub(crate) secrets: Vec<u8>,
+    /// What was pinned, for the query's record.
+    pub(crate) snapshot: Value,
+    pub(crate) secrets: Vec<Secret>,
     /// Runs on the coordinator alone.
     pub(crate) local_only: bool,
     pub(crate) state: SessionState,
@@ -52,11 +53,8 @@ pub(crate) fn optimise(context: &StatementContext, query: LogicalQuery) -> Resul
     let fail = |error| plan_error(&context.sql, error);
     let logical = bind_parameters(context, query.logical)?;
     let logical = query.state.optimize(&logical).map_err(fail)?;
-    context
-        .record
-        .set_snapshot(query.bound.snapshot.to_string());
+    context.record.set_snapshot(query.snapshot.to_string());
     let reads_tables = query
-        .bound
         .snapshot
         .as_object()
         .is_some_and(|pinned| !pinned.is_empty());
@@ -65,8 +63,7 @@ pub(crate) fn optimise(context: &StatementContext, query: LogicalQuery) -> Resul
         record: Arc::clone(&context.record),
         logical,
         settings: context.settings.clone(),
-        tables: query.bound.tables,
-        runtime: query.runtime,
+        state: query.state,
         secrets: query.secrets,
         sql: context.sql.clone(),
         ends_query: true,
@@ -91,7 +88,8 @@ pub(super) async fn prepare(
 /// Binds the names of a query and makes its logical plan.
 pub(crate) async fn plan(context: &StatementContext, query: &DFStatement) -> Result<LogicalQuery> {
     let bound = Binder::new(context).bind(query).await?;
-    let (mut state, runtime, secrets) = session_for(context, &bound).await?;
+    let secrets = crate::tables::secrets(context.core()).await?;
+    let mut state = session_for(context, &bound, &secrets)?;
     let logical = state
         .statement_to_plan(with_precedence(query))
         .await
@@ -107,21 +105,19 @@ pub(crate) async fn plan(context: &StatementContext, query: &DFStatement) -> Res
     Ok(LogicalQuery {
         local_only,
         logical,
-        bound,
-        runtime,
+        snapshot: bound.snapshot.clone(),
         secrets,
         state,
     })
 }
 
 /// The session in which a statement over `bound` is planned, and its slice of this node.
-async fn session_for(
+fn session_for(
     context: &StatementContext,
     bound: &Bound,
-) -> Result<(SessionState, Arc<RuntimeEnv>, Vec<u8>)> {
+    secrets: &[Secret],
+) -> Result<SessionState> {
     let core = context.core();
-    let secrets = crate::tables::secrets(core).await?;
-    let encoded = crate::tables::encode_secrets(&secrets)?;
     let values = context.settings.values();
     let memory_limit = usize::try_from(values.memory_limit).unwrap_or(usize::MAX);
     let runtime = core
@@ -129,20 +125,17 @@ async fn session_for(
         .for_query(
             &context.record.id.to_string(),
             (memory_limit, values.spill_limit),
-            || core.stores.for_query(secrets),
+            || core.stores.for_query(secrets.to_vec()),
         )
         .map_err(|error| Error::internal("no runtime for the query").with_source(error))?;
-    let attempt = Attempt::default();
-    let executors = core.planner.executors(&core.members, &attempt);
+    let executors = core.planner.executors(&core.members, &Attempt::default());
     let input = SessionInput {
         record: &context.record,
         settings: &context.settings,
         tables: &bound.tables,
         runtime: &runtime,
-        secrets: &encoded,
     };
-    let state = core.planner.state(&input, (executors, &attempt))?;
-    Ok((state, runtime, encoded))
+    core.planner.state(&input, executors)
 }
 
 /// DataFusion would plan a filter it does not understand in DELETE or UPDATE as "all rows".

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::common::DataFusionError;
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::SessionConfig;
 use datafusion_distributed::DistributedExt;
 
@@ -58,12 +57,12 @@ impl SessionFactory {
             .with_physical_optimizer_rules(optimizer::physical_rules())
     }
 
-    /// A session of an executor: it decodes plans and runs them, and never plans.
-    pub fn executor(&self, builder: SessionStateBuilder) -> Result<SessionState, DataFusionError> {
+    /// A session of an executor: it decodes plans and runs them, and never plans. So it goes without
+    /// what only planning needs.
+    pub fn executor(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
         let mut builder = self
             .extend(builder)
             .with_distributed_worker_plan_rewrite_handler(pausing::prepare_task)
-            // One of these is built for every task: it goes without what only planning needs.
             .with_analyzer_rules(vec![])
             .with_optimizer_rules(vec![])
             .with_physical_optimizer_rules(vec![]);
@@ -74,7 +73,7 @@ impl SessionFactory {
             .create_default_catalog_and_schema = false;
         *builder.expr_planners() = None;
         *builder.file_formats() = None;
-        Ok(builder.build())
+        builder
     }
 
     fn extend(&self, builder: SessionStateBuilder) -> SessionStateBuilder {

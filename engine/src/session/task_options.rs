@@ -1,12 +1,25 @@
 //! What a task carries to its executor besides its plan: the query it belongs to, its limits, the
-//! session options that differ from the defaults and the secrets its scans need.
+//! session options that differ from the defaults and the secrets of the stores it reads and writes.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use datafusion::common::DataFusionError;
 use datafusion::common::extensions_options;
 use datafusion::config::{ConfigExtension, ConfigOptions};
 use datafusion::prelude::SessionConfig;
+
+use crate::cluster::TASK_HEADERS_BYTES_MAX;
+use crate::{Error, Result};
+
+/// Encoded they take twice as many bytes, which leaves half of the headers to everything else.
+const SECRETS_BYTES_MAX: usize = TASK_HEADERS_BYTES_MAX as usize / 4;
+
+/// What the options are where nobody sets them; every query is compared with it.
+static DEFAULTS: LazyLock<BTreeMap<String, Option<String>>> = LazyLock::new(|| {
+    let entries = ConfigOptions::default().entries().into_iter();
+    entries.map(|entry| (entry.key, entry.value)).collect()
+});
 
 extensions_options! {
     /// Options of one query that travel with every task, as gRPC metadata.
@@ -37,17 +50,12 @@ impl TaskOptions {
     /// Records which `datafusion.*` options of `config` differ from the defaults.
     #[must_use]
     pub fn with_overrides_of(mut self, config: &SessionConfig) -> Self {
-        let defaults: BTreeMap<String, Option<String>> = ConfigOptions::default()
-            .entries()
-            .into_iter()
-            .map(|entry| (entry.key, entry.value))
-            .collect();
         let changed: BTreeMap<String, String> = config
             .options()
             .entries()
             .into_iter()
             .filter(|entry| entry.key.starts_with("datafusion."))
-            .filter(|entry| defaults.get(&entry.key) != Some(&entry.value))
+            .filter(|entry| DEFAULTS.get(&entry.key) != Some(&entry.value))
             .filter_map(|entry| entry.value.map(|value| (entry.key, value)))
             .collect();
         self.overrides = encode_hex(&serde_json::to_vec(&changed).unwrap_or_default());
@@ -72,10 +80,19 @@ impl TaskOptions {
     }
 
     /// Stores `secrets` (JSON) so that gRPC metadata can carry it.
-    #[must_use]
-    pub fn with_secrets(mut self, secrets: &[u8]) -> Self {
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidQuery`] when they are larger than the headers of a task may be.
+    pub fn with_secrets(mut self, secrets: &[u8]) -> Result<Self> {
+        if secrets.len() > SECRETS_BYTES_MAX {
+            return Err(Error::invalid(format!(
+                "the secrets of the storage this query uses take {} bytes, and a task carries at \
+                 most {SECRETS_BYTES_MAX}: use one secret for several buckets, or several queries",
+                secrets.len()
+            )));
+        }
         self.secrets = encode_hex(secrets);
-        self
+        Ok(self)
     }
 
     /// The JSON given to [`Self::with_secrets`]; empty when there was none.
@@ -112,6 +129,7 @@ fn decode_hex(text: &str) -> Result<Vec<u8>, DataFusionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorKind;
 
     #[test]
     fn changed_options_reach_the_other_side() {
@@ -125,6 +143,17 @@ mod tests {
             receiver.options().execution.time_zone.as_deref(),
             Some("+02:00")
         );
+    }
+
+    #[test]
+    fn secrets_that_no_header_can_carry_are_refused() {
+        let most = vec![b'x'; SECRETS_BYTES_MAX];
+        let options = TaskOptions::default().with_secrets(&most).unwrap();
+        assert_eq!(options.secrets().unwrap(), most);
+        assert!(options.secrets.len() <= TASK_HEADERS_BYTES_MAX as usize / 2);
+        let more = [most, vec![b'x']].concat();
+        let error = TaskOptions::default().with_secrets(&more).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidQuery);
     }
 
     #[test]

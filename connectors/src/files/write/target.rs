@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use datafusion::execution::object_store::ObjectStoreUrl;
 use uuid::Uuid;
 use waterbuck_engine::{Error, Result};
 
@@ -79,6 +80,11 @@ impl WriteTarget {
         self.check_columns()?;
         FileOptions::parse(self)?;
         Ok(())
+    }
+
+    /// The store that the files go to.
+    pub(in crate::files) fn store_url(&self) -> Result<ObjectStoreUrl> {
+        Ok(Layout::of_directory(&self.location)?.store_url().clone())
     }
 
     fn check_columns(&self) -> Result<()> {
