@@ -384,6 +384,17 @@ pub(crate) fn partition_columns(table: &TableDef) -> Vec<String> {
     }
 }
 
+/// Whether rows can be inserted into an external table: its location is a directory, by its name.
+pub(crate) fn takes_rows(external: &ExternalTable) -> bool {
+    parse_location(&external.location).is_ok_and(|location| is_directory(external, &location))
+}
+
+fn is_directory(external: &ExternalTable, location: &Location) -> bool {
+    let names_a_file =
+        !external.location.ends_with('/') && Format::of_path(&external.location).is_some();
+    !names_a_file && location.is_directory_like()
+}
+
 /// Where rows inserted into an external table go.
 pub(crate) fn external_target(
     context: &StatementContext,
@@ -394,9 +405,7 @@ pub(crate) fn external_target(
     if location.is_local() {
         context.admin_only("write to this machine's files")?;
     }
-    let names_a_file =
-        !external.location.ends_with('/') && Format::of_path(&external.location).is_some();
-    if names_a_file || !location.is_directory_like() {
+    if !is_directory(external, &location) {
         return Err(Error::invalid(format!(
             "rows cannot be added: the location \"{location}\" is a file or a pattern, not a directory"
         )));

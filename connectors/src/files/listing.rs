@@ -89,7 +89,7 @@ impl RawFile {
     }
 }
 
-/// Every non-empty file of a location, ordered by path.
+/// Every non-empty file of a location that the filter accepts, ordered by path.
 ///
 /// # Errors
 /// `NotFound` naming a location that does not exist, `Data` when a directory holds only files of
@@ -98,6 +98,25 @@ pub(super) async fn list(
     store: &Arc<dyn ObjectStore>,
     location: &Location,
     filter: &FileFilter,
+) -> Result<Vec<RawFile>> {
+    list_targets(store, location, Some(filter)).await
+}
+
+/// Every non-empty file of a location, whatever its kind, ordered by path.
+///
+/// # Errors
+/// `NotFound` naming a location that does not exist, else what the store says.
+pub(super) async fn list_all(
+    store: &Arc<dyn ObjectStore>,
+    location: &Location,
+) -> Result<Vec<RawFile>> {
+    list_targets(store, location, None).await
+}
+
+async fn list_targets(
+    store: &Arc<dyn ObjectStore>,
+    location: &Location,
+    filter: Option<&FileFilter>,
 ) -> Result<Vec<RawFile>> {
     // Collected first: a future that holds the mapping closure is not `Send` for every lifetime.
     let listings: Vec<_> = location
@@ -118,7 +137,7 @@ async fn list_target(
     store: &Arc<dyn ObjectStore>,
     location: &Location,
     target: &Target,
-    filter: &FileFilter,
+    filter: Option<&FileFilter>,
 ) -> Result<Vec<RawFile>> {
     let base = &target.base;
     let found = match location.is_local() {
@@ -160,22 +179,28 @@ async fn list_target(
         }
         let name = relative.rsplit('/').next().unwrap_or(relative);
         // A pattern says itself which files it means.
-        let meant = target.pattern.is_some() && filter.extension.is_none();
-        if meant || filter.accepts(name) {
-            files.push(RawFile {
+        let refusing = filter.filter(|filter| {
+            let meant = target.pattern.is_some() && filter.extension.is_none();
+            !meant && !filter.accepts(name)
+        });
+        match refusing {
+            None => files.push(RawFile {
                 meta,
                 relative_from: from,
-            });
-        } else {
-            other.get_or_insert_with(|| readable(location.store_url(), &meta.location));
+            }),
+            Some(filter) => {
+                other.get_or_insert_with(|| {
+                    let file = readable(location.store_url(), &meta.location);
+                    (filter.format, file)
+                });
+            }
         }
     }
     match other {
-        Some(other) if files.is_empty() => Err(Error::data(format!(
-            "location \"{}\" holds no {} files but others, such as \"{other}\"; name them with a \
-             pattern or with the option \"file_extension\"",
+        Some((format, other)) if files.is_empty() => Err(Error::data(format!(
+            "location \"{}\" holds no {format} files but others, such as \"{other}\"; name them with \
+             a pattern or with the option \"file_extension\"",
             readable(location.store_url(), base),
-            filter.format
         ))),
         _ => Ok(files),
     }

@@ -21,6 +21,7 @@ mod file_scan;
 mod float_bounds;
 mod footers;
 mod format;
+mod found;
 mod inference;
 mod lines;
 mod listing;
@@ -63,6 +64,7 @@ pub mod write;
 
 pub use extension::FilesExtension;
 pub use format::Format;
+pub use found::{FoundFile, find_files};
 pub use inference::InferredSchema;
 pub use listing::{FileEntry, FileListing};
 pub use location::{Location, readable};

@@ -26,7 +26,7 @@ use super::errors::plan_error;
 use super::precedence::with_precedence;
 use super::refused_clauses::refuse_forgotten_clauses;
 use crate::statement::StatementContext;
-use crate::system;
+use crate::system::{self, InformationSchema};
 
 /// The one catalog.
 pub(crate) const CATALOG_NAME: &str = "waterbuck";
@@ -46,6 +46,8 @@ pub(crate) struct Binder<'a> {
     context: &'a StatementContext,
     found: BTreeMap<(String, String), Arc<dyn TableProvider>>,
     pinned: serde_json::Map<String, Value>,
+    /// Read when a name asks for it.
+    information: Option<Arc<InformationSchema>>,
     depth: usize,
 }
 
@@ -55,6 +57,7 @@ impl<'a> Binder<'a> {
             context,
             found: BTreeMap::new(),
             pinned: serde_json::Map::new(),
+            information: None,
             depth: 0,
         }
     }
@@ -66,7 +69,7 @@ impl<'a> Binder<'a> {
     pub(crate) async fn bind(mut self, statement: &DFStatement) -> Result<Bound> {
         let schema = self.context.settings.values().schema.clone();
         self.bind_statement(statement, &schema).await?;
-        self.finish().await
+        self.finish()
     }
 
     /// Binds exactly these tables.
@@ -78,7 +81,7 @@ impl<'a> Binder<'a> {
         for table in tables {
             self.bind_reference(table, &schema).await?;
         }
-        self.finish().await
+        self.finish()
     }
 
     async fn bind_statement(&mut self, statement: &DFStatement, schema: &str) -> Result<()> {
@@ -106,16 +109,38 @@ impl<'a> Binder<'a> {
             name: reference.table().to_owned(),
         };
         let key = (name.schema.clone(), name.name.clone());
-        if self.found.contains_key(&key) || name.schema == system::INFORMATION_SCHEMA {
+        if self.found.contains_key(&key) {
             return Ok(());
         }
-        if name.schema == system::SCHEMA {
+        let elsewhere = self.is_function_or_path(reference);
+        if name.schema == system::SCHEMA && !elsewhere {
             let provider = system::table(self.context, &name.name).boxed().await?;
+            self.found.insert(key, provider);
+        } else if name.schema == system::INFORMATION_SCHEMA && !elsewhere {
+            let provider = self.information_table(&name.name).boxed().await?;
             self.found.insert(key, provider);
         } else if let Some(provider) = self.catalog_table(reference, &name).await? {
             self.found.insert(key, provider);
         }
         Ok(())
+    }
+
+    /// Whether a name may mean something that lies in no schema.
+    fn is_function_or_path(&self, reference: &TableReference) -> bool {
+        let name = reference.table();
+        let functions = self.context.core().planner.base().table_functions();
+        reference.schema().is_none() && (functions.contains_key(name) || looks_like_path(name))
+    }
+
+    async fn information_table(&mut self, name: &str) -> Result<Arc<dyn TableProvider>> {
+        let information = match &self.information {
+            Some(information) => Arc::clone(information),
+            None => {
+                let read = Arc::new(InformationSchema::read(self.context).await?);
+                Arc::clone(self.information.insert(read))
+            }
+        };
+        information.table(name).await
     }
 
     /// A table of the catalog; `None` for a name that only a table function has.
@@ -234,11 +259,9 @@ impl<'a> Binder<'a> {
         Ok(Arc::new(list))
     }
 
-    async fn finish(self) -> Result<Bound> {
-        let tables = self.catalog_list()?;
-        system::add_information_schema(self.context, &tables).await?;
+    fn finish(self) -> Result<Bound> {
         Ok(Bound {
-            tables,
+            tables: self.catalog_list()?,
             snapshot: json!(self.pinned),
         })
     }

@@ -12,7 +12,7 @@ mod write_node;
 
 pub(crate) use bind::{Binder, Bound, CATALOG_NAME};
 pub(crate) use config::apply_settings;
-pub(crate) use describe::{DescribedTable, arrow_schema};
+pub(crate) use describe::arrow_schema;
 pub(crate) use errors::plan_error;
 pub use errors::run_error;
 pub(crate) use precedence::with_precedence;

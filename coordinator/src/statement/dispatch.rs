@@ -30,6 +30,7 @@ pub(crate) async fn execute(
         Statement::Copy(copy) => copy::execute(context, copy).await,
         Statement::Show(what) => show::execute(context, what).await,
         Statement::Describe(describe) => show::describe(context, describe).await,
+        Statement::DescribeQuery(query) => show::describe_query(context, query).await,
         Statement::Use(schema) => set::use_schema(context, schema).await,
         Statement::Set { name, value } => set::set(context, name, value).await,
         Statement::Reset(name) => set::reset(context, name.as_deref()),
@@ -63,6 +64,7 @@ pub(crate) async fn prepare(
         Statement::Explain(explain) => Ok(rows_of(explain::schema(explain))),
         Statement::Show(what) => show::prepare(context, what).await,
         Statement::Describe(describe) => show::prepare_describe(context, describe).await,
+        Statement::DescribeQuery(query) => show::prepare_describe_query(context, query).await,
         Statement::Refused(refused) => Err(refused.error()),
         _ => Ok(PreparedStatement {
             schema: None,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::compute::like;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream;
@@ -39,6 +40,27 @@ pub(super) fn text_outcome(
     Ok(batch_outcome(context, batch))
 }
 
+/// The rows whose first cell is like an SQL pattern; all of them without one.
+pub(super) fn named_like(
+    rows: Vec<Vec<Option<String>>>,
+    pattern: Option<&str>,
+) -> Result<Vec<Vec<Option<String>>>> {
+    let Some(pattern) = pattern else {
+        return Ok(rows);
+    };
+    let names: StringArray = rows
+        .iter()
+        .map(|row| row.first().and_then(|name| name.as_deref()))
+        .collect();
+    let alike = like(&names, &StringArray::new_scalar(pattern))
+        .map_err(|error| Error::internal("names cannot be compared").with_source(error))?;
+    let kept = rows.into_iter().zip(alike.iter());
+    Ok(kept
+        .filter(|(_, alike)| *alike == Some(true))
+        .map(|(row, _)| row)
+        .collect())
+}
+
 /// One batch as an outcome.
 pub(super) fn batch_outcome(context: &StatementContext, batch: RecordBatch) -> Outcome {
     let schema = batch.schema();
@@ -53,5 +75,26 @@ pub(super) fn batch_outcome(context: &StatementContext, batch: RecordBatch) -> O
     Outcome::Rows {
         query_id: context.record.id,
         stream: Box::pin(stream),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_kept_by_the_name_in_front() {
+        let row = |name: &str| vec![Some(name.to_owned()), Some("INT".to_owned())];
+        let rows = || vec![row("a_1"), row("ab1"), row("b")];
+        let names = |pattern| -> Vec<String> {
+            let kept = named_like(rows(), pattern).expect("rows");
+            kept.into_iter()
+                .filter_map(|mut row| row.remove(0))
+                .collect()
+        };
+        assert_eq!(names(None), ["a_1", "ab1", "b"]);
+        assert_eq!(names(Some("a%")), ["a_1", "ab1"]);
+        assert_eq!(names(Some("a\\_%")), ["a_1"]);
+        assert!(names(Some("A%")).is_empty());
     }
 }

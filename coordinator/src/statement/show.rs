@@ -7,8 +7,8 @@ use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
 use super::dispatch::rows_of;
-use super::rows::{text_outcome, text_schema};
-use super::{query, show_create, table_details};
+use super::rows::{named_like, text_outcome, text_schema};
+use super::{found_files, query, show_create, table_details};
 use crate::session::{Outcome, PreparedStatement};
 use crate::system;
 
@@ -64,6 +64,25 @@ pub(super) async fn prepare_describe(
     Ok(rows_of(text_schema(columns)))
 }
 
+/// Runs a `DESCRIBE` of a query: it is planned and not run.
+pub(super) async fn describe_query(
+    context: &StatementContext,
+    described: &DFStatement,
+) -> Result<Outcome> {
+    let planned = query::plan(context, described).await?;
+    let rows = table_details::field_rows(planned.logical.schema().fields());
+    text_outcome(context, table_details::COLUMNS, &rows)
+}
+
+/// Plans a `DESCRIBE` of a query.
+pub(super) async fn prepare_describe_query(
+    context: &StatementContext,
+    described: &DFStatement,
+) -> Result<PreparedStatement> {
+    query::plan(context, described).await?;
+    Ok(rows_of(text_schema(table_details::COLUMNS)))
+}
+
 async fn answer(context: &StatementContext, show: &Show) -> Result<Answer> {
     Ok(match show {
         Show::Tables { schema, like } => {
@@ -108,7 +127,7 @@ async fn answer(context: &StatementContext, show: &Show) -> Result<Answer> {
         Show::Users => Answer::Text(&["name", "admin"]),
         Show::Columns { .. } => Answer::Text(table_details::COLUMNS),
         Show::Partitions { .. } => Answer::Text(table_details::PARTITIONS),
-        Show::Files { .. } => Answer::Text(table_details::FILES),
+        Show::Files { .. } | Show::FilesAt { .. } => Answer::Text(table_details::FILES),
         Show::Stats { .. } => Answer::Text(table_details::STATS),
         Show::CreateTable { .. } => Answer::Text(&["statement"]),
     })
@@ -127,9 +146,13 @@ async fn text_rows(context: &StatementContext, show: &Show) -> Result<Vec<Vec<Op
                 |user: waterbuck_catalog::User| vec![Some(user.name), Some(user.admin.to_string())];
             Ok(users.into_iter().map(row).collect())
         }
-        Show::Columns { table } => table_details::columns(context, table).await,
+        Show::Columns { table, like } => {
+            let rows = table_details::columns(context, table).await?;
+            named_like(rows, like.as_deref())
+        }
         Show::Partitions { table } => table_details::partitions(context, table).await,
         Show::Files { table } => table_details::files(context, table).await,
+        Show::FilesAt { location } => found_files::rows(context, location).await,
         Show::Stats { table } => table_details::stats(context, table).await,
         Show::CreateTable { table } => create_text(context, table).await,
         _ => Err(Error::internal("this SHOW is a query")),

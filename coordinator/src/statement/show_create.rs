@@ -89,7 +89,7 @@ fn list(names: &[String]) -> String {
 }
 
 /// A name as it must be written: quoted unless it is a plain lower-case word.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     let plain = name
         .chars()
         .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')

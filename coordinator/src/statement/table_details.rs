@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use arrow::datatypes::{FieldRef, Fields};
 use datafusion::common::TableReference;
 use waterbuck_catalog::{TableDef, TableKind};
 use waterbuck_engine::{Error, Result};
@@ -29,9 +30,10 @@ pub(super) const STATS: &[&str] = &[
     "max",
     "average_width",
     "row_count",
+    "analyzed_at",
 ];
 
-type Rows = Vec<Vec<Option<String>>>;
+pub(super) type Rows = Vec<Vec<Option<String>>>;
 
 /// A table of the catalog.
 ///
@@ -71,7 +73,12 @@ pub(super) async fn columns(context: &StatementContext, table: &TableReference) 
         .await
         .map_err(|error| crate::plan::plan_error(&context.sql, error))?
         .ok_or_else(missing)?;
-    let row = |field: &arrow::datatypes::FieldRef| {
+    Ok(field_rows(provider.schema().fields()))
+}
+
+/// Columns that no catalog declares, in the form of [`columns`].
+pub(super) fn field_rows(fields: &Fields) -> Rows {
+    let row = |field: &FieldRef| {
         vec![
             Some(field.name().clone()),
             Some(sql_type(field.data_type())),
@@ -80,7 +87,7 @@ pub(super) async fn columns(context: &StatementContext, table: &TableReference) 
             None,
         ]
     };
-    Ok(provider.schema().fields().iter().map(row).collect())
+    fields.iter().map(row).collect()
 }
 
 fn column_row(column: &waterbuck_catalog::ColumnDef) -> Vec<Option<String>> {
@@ -177,16 +184,18 @@ pub(super) async fn partitions(context: &StatementContext, table: &TableReferenc
 pub(super) async fn files(context: &StatementContext, table: &TableReference) -> Result<Rows> {
     let table = find(context, table).await?;
     let files = tables::files(context, &table).await?;
-    let row = |file: FileFacts| {
-        let partition = partition_text(&file);
-        vec![
-            Some(file.path),
-            Some(file.bytes.to_string()),
-            file.last_modified,
-            (!partition.is_empty()).then_some(partition),
-        ]
-    };
-    Ok(files.into_iter().map(row).collect())
+    Ok(files.into_iter().map(file_row).collect())
+}
+
+/// A file as `SHOW FILES` gives it.
+pub(super) fn file_row(file: FileFacts) -> Vec<Option<String>> {
+    let partition = partition_text(&file);
+    vec![
+        Some(file.path),
+        Some(file.bytes.to_string()),
+        file.last_modified,
+        (!partition.is_empty()).then_some(partition),
+    ]
 }
 
 fn partition_text(file: &FileFacts) -> String {
@@ -215,17 +224,14 @@ pub(super) async fn stats(context: &StatementContext, table: &TableReference) ->
                 column.max.clone(),
                 Some(column.average_width.to_string()),
                 None,
+                None,
             ]
         })
         .collect();
-    rows.push(vec![
-        None,
-        None,
-        None,
-        None,
-        None,
-        None,
-        Some(statistics.row_count.to_string()),
-    ]);
+    // A column that was left out of the last ANALYZE is older: only the row count has this time.
+    let mut whole = vec![None; STATS.len() - 2];
+    whole.push(Some(statistics.row_count.to_string()));
+    whole.push(Some(statistics.computed_at.to_rfc3339()));
+    rows.push(whole);
     Ok(rows)
 }

@@ -11,13 +11,16 @@ use arrow::array::RecordBatch;
 use datafusion::catalog::{MemTable, TableProvider};
 use waterbuck_engine::{Error, Result};
 
-pub(crate) use information_schema::{INFORMATION_SCHEMA, add_information_schema};
+pub(crate) use information_schema::InformationSchema;
 
 use crate::names::did_you_mean;
 use crate::statement::StatementContext;
 
 /// The schema of Waterbuck's own tables.
 pub(crate) const SCHEMA: &str = "system";
+
+/// The schema of the SQL standard's tables.
+pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
 
 const TABLES: [&str; 4] = ["executors", "queries", "secrets", "settings"];
 
@@ -56,6 +59,10 @@ pub(crate) async fn table(
             return Err(Error::not_found(message));
         }
     };
+    in_memory(batch)
+}
+
+fn in_memory(batch: RecordBatch) -> Result<Arc<dyn TableProvider>> {
     let table = MemTable::try_new(batch.schema(), vec![vec![batch]])
         .map_err(|error| Error::internal("a system table cannot be built").with_source(error))?;
     Ok(Arc::new(table))

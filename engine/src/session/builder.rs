@@ -6,7 +6,7 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::SessionConfig;
 use datafusion_distributed::DistributedExt;
 
-use super::pausing;
+use super::{pausing, version};
 use crate::distinct_sketch::distinct_sketch_function;
 use crate::optimizer;
 
@@ -78,10 +78,9 @@ impl SessionFactory {
 
     fn extend(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
         let mut builder = builder.with_distributed_user_codec(optimizer::ForgetConstantsCodec);
-        builder
-            .scalar_functions()
-            .get_or_insert_default()
-            .extend(optimizer::checked_functions());
+        let functions = builder.scalar_functions().get_or_insert_default();
+        functions.extend(optimizer::checked_functions());
+        functions.push(version::function());
         builder
             .aggregate_functions()
             .get_or_insert_default()

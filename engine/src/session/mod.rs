@@ -8,6 +8,7 @@ mod spill_directory;
 mod task_options;
 mod task_root;
 mod task_work;
+mod version;
 
 pub use builder::{Extension, SessionFactory};
 pub use memory::{MemoryBudget, QueryMemoryPool};

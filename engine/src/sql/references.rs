@@ -36,7 +36,9 @@ impl Statement {
     pub fn table_references(&self) -> Result<TableReferences> {
         let mut collector = Collector::default();
         match self {
-            Self::Query(statement) => collector.take_statement(statement)?,
+            Self::Query(statement) | Self::DescribeQuery(statement) => {
+                collector.take_statement(statement)?;
+            }
             Self::Prepared(prepared) => collector.take_statement(&prepared.statement)?,
             Self::Explain(explain) => return explain.statement.table_references(),
             Self::CreateTable(create) => {
@@ -62,12 +64,15 @@ impl Statement {
             Self::Describe(describe) => collector.found.insert_table(&describe.table),
             Self::Analyze(analyze) => collector.found.insert_table(&analyze.table),
             Self::Show(
-                Show::Columns { table }
+                Show::Columns { table, .. }
                 | Show::Partitions { table }
                 | Show::Files { table }
                 | Show::CreateTable { table }
                 | Show::Stats { table },
             ) => collector.found.insert_table(table),
+            Self::Show(Show::FilesAt { location }) => {
+                collector.found.files.insert(location.clone());
+            }
             _ => {}
         }
         Ok(collector.found)

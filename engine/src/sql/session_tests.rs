@@ -46,9 +46,28 @@ fn everything_can_be_shown() {
             },
         ),
         ("show databases", Show::Schemas { like: None }),
-        ("SHOW COLUMNS FROM t", Show::Columns { table: table() }),
+        (
+            "SHOW COLUMNS FROM t",
+            Show::Columns {
+                table: table(),
+                like: None,
+            },
+        ),
+        (
+            "SHOW COLUMNS IN t LIKE 'a%'",
+            Show::Columns {
+                table: table(),
+                like: Some("a%".into()),
+            },
+        ),
         ("SHOW PARTITIONS t", Show::Partitions { table: table() }),
         ("SHOW FILES IN t", Show::Files { table: table() }),
+        (
+            "SHOW FILES 'a/*.csv'",
+            Show::FilesAt {
+                location: "a/*.csv".into(),
+            },
+        ),
         ("SHOW CREATE TABLE t", Show::CreateTable { table: table() }),
         ("SHOW CREATE VIEW t", Show::CreateTable { table: table() }),
         (
@@ -102,6 +121,24 @@ fn everything_can_be_shown() {
             formatted: false
         }
     );
+}
+
+#[test]
+fn queries_are_described_like_tables() {
+    for sql in [
+        "DESCRIBE SELECT a FROM t",
+        "DESC WITH u AS (SELECT a FROM t) SELECT a FROM u",
+        "DESCRIBE (SELECT a FROM t)",
+    ] {
+        let statement = one(sql);
+        assert!(matches!(statement, Statement::DescribeQuery(_)), "{sql}");
+        assert_eq!(statement.kind_name(), "DESCRIBE");
+        let tables = statement.table_references().unwrap().tables;
+        assert!(tables.contains(&bare("t")), "{sql}");
+    }
+    assert!(matches!(one("DESCRIBE TABLE t"), Statement::Describe(_)));
+    let nested = error("EXPLAIN DESCRIBE SELECT 1");
+    assert!(nested.message().contains("DESCRIBE has no plan"));
 }
 
 #[test]

@@ -17,10 +17,12 @@ pub enum Show {
         /// An SQL `LIKE` pattern on the name.
         like: Option<String>,
     },
-    /// `SHOW COLUMNS FROM table`.
+    /// `SHOW COLUMNS FROM table [LIKE 'pattern']`.
     Columns {
         /// The table.
         table: TableReference,
+        /// An SQL `LIKE` pattern on the column's name.
+        like: Option<String>,
     },
     /// `SHOW PARTITIONS table`.
     Partitions {
@@ -31,6 +33,11 @@ pub enum Show {
     Files {
         /// The table.
         table: TableReference,
+    },
+    /// `SHOW FILES 'location'`: what lies there, whether or not a table is over it.
+    FilesAt {
+        /// A path, a URL or a pattern.
+        location: String,
     },
     /// `SHOW CREATE TABLE table`, `SHOW CREATE VIEW view`.
     CreateTable {

@@ -70,6 +70,8 @@ pub enum Statement {
     Show(Show),
     /// `DESCRIBE [FORMATTED] table`.
     Describe(Describe),
+    /// `DESCRIBE query`: the columns that it would return.
+    DescribeQuery(Box<DFStatement>),
     /// `USE schema`.
     Use(SchemaReference),
     /// `SET name = value`; the value is checked by [`crate::settings::Settings`].
@@ -172,7 +174,7 @@ impl Statement {
             Self::Insert(_) => "INSERT",
             Self::Copy(_) => "COPY",
             Self::Show(_) => "SHOW",
-            Self::Describe(_) => "DESCRIBE",
+            Self::Describe(_) | Self::DescribeQuery(_) => "DESCRIBE",
             Self::Use(_) => "USE",
             Self::Set { .. } => "SET",
             Self::Reset(_) => "RESET",

@@ -35,7 +35,6 @@ fn queries_are_left_to_datafusion() {
         "WITH t AS (SELECT 1) SELECT * FROM t",
         "VALUES (1), (2)",
         "SELECT * FROM 'data/*.parquet' WHERE \"Name\" LIKE 'a%' -- a comment",
-        "DESCRIBE SELECT 1 AS a",
         "SELECT a FROM t ORDER BY a LIMIT 3 OFFSET 2",
     ] {
         assert!(matches!(one(sql), Statement::Query(_)), "{sql}");

@@ -1,14 +1,12 @@
 //! `SHOW …` and `DESCRIBE …`.
 
-use datafusion::sql::parser::Statement as DFStatement;
-use datafusion::sql::sqlparser::ast::{DescribeAlias, Statement as SqlStatement};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::session::setting_name;
 use crate::sql::cursor::Cursor;
 use crate::sql::fault::Parsed;
 use crate::sql::show::{Describe, Show};
-use crate::sql::statement::Statement;
+use crate::sql::statement::{Statement, query_statement};
 
 pub(super) fn show(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     Ok(Statement::Show(what(cursor)?))
@@ -83,6 +81,7 @@ fn of_table(cursor: &mut Cursor<'_>) -> Parsed<Option<Show>> {
         cursor.eat_any(&["FROM", "IN"]);
         Show::Columns {
             table: cursor.table()?,
+            like: like(cursor)?,
         }
     } else if cursor.eat(&["PARTITIONS"]) {
         cursor.eat_any(&["FROM", "IN"]);
@@ -91,9 +90,7 @@ fn of_table(cursor: &mut Cursor<'_>) -> Parsed<Option<Show>> {
         }
     } else if cursor.eat(&["FILES"]) {
         cursor.eat_any(&["FROM", "IN"]);
-        Show::Files {
-            table: cursor.table()?,
-        }
+        files(cursor)?
     } else if cursor.eat(&["CREATE"]) {
         if !cursor.eat(&["EXTERNAL", "TABLE"]) && !cursor.eat_any(&["TABLE", "VIEW"]) {
             return cursor.expected("TABLE or VIEW");
@@ -116,24 +113,41 @@ fn of_table(cursor: &mut Cursor<'_>) -> Parsed<Option<Show>> {
     Ok(Some(show))
 }
 
+/// A name is a table's; a text in single quotes is a location.
+fn files(cursor: &mut Cursor<'_>) -> Parsed<Show> {
+    if at_text(cursor) {
+        return Ok(Show::FilesAt {
+            location: cursor.string()?,
+        });
+    }
+    Ok(Show::Files {
+        table: cursor.table()?,
+    })
+}
+
 /// `LIKE 'pattern'`, or the pattern alone.
 fn like(cursor: &mut Cursor<'_>) -> Parsed<Option<String>> {
-    if cursor.eat(&["LIKE"]) {
-        return Ok(Some(cursor.string()?));
-    }
-    if matches!(
-        cursor.parser.peek_token_ref().token,
-        Token::SingleQuotedString(_)
-    ) {
+    if cursor.eat(&["LIKE"]) || at_text(cursor) {
         return Ok(Some(cursor.string()?));
     }
     Ok(None)
 }
 
+fn at_text(cursor: &Cursor<'_>) -> bool {
+    matches!(
+        cursor.parser.peek_token_ref().token,
+        Token::SingleQuotedString(_)
+    )
+}
+
 pub(super) fn describe(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
-    let of_query = cursor.at(&["SELECT"]) || cursor.at(&["WITH"]) || cursor.at(&["VALUES"]);
+    let of_query = ["SELECT", "WITH", "VALUES"]
+        .iter()
+        .any(|word| cursor.at(&[word]))
+        || cursor.at_token(&Token::LParen);
     if of_query {
-        return describe_query(cursor);
+        let query = query_statement(cursor.query()?);
+        return Ok(Statement::DescribeQuery(Box::new(query)));
     }
     let qualified = matches!(
         cursor.parser.peek_nth_token_ref(1).token,
@@ -147,22 +161,4 @@ pub(super) fn describe(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
         table: cursor.table()?,
         formatted,
     }))
-}
-
-/// The columns a query would return: DataFusion plans that into rows.
-fn describe_query(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
-    let query = cursor.query()?;
-    let statement = SqlStatement::Explain {
-        describe_alias: DescribeAlias::Describe,
-        analyze: false,
-        verbose: false,
-        query_plan: false,
-        estimate: false,
-        statement: Box::new(SqlStatement::Query(query)),
-        format: None,
-        options: None,
-    };
-    Ok(Statement::Query(Box::new(DFStatement::Statement(
-        Box::new(statement),
-    ))))
 }
