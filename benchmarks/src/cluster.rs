@@ -1,6 +1,6 @@
 //! A cluster of real processes on this machine, started as a user would start it.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -23,12 +23,6 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 /// The share of the machine's memory that a process takes when it is alone.
 const MEMORY_PERCENT: usize = 70;
-/// Settings a user's environment may pass on; the others name places that are the cluster's own.
-const PASSED_ON: [&str; 3] = [
-    "WATERBUCK_LOG",
-    "WATERBUCK_MEMORY_LIMIT",
-    "WATERBUCK_SPILL_LIMIT",
-];
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -41,6 +35,40 @@ pub struct ClusterOptions {
     pub executors: Option<usize>,
     /// The ports of Flight SQL and of the web page to take if they are free; 0 asks for any.
     pub ports: (u16, u16),
+    /// What each process is told besides.
+    pub settings: ProcessSettings,
+}
+
+/// Settings of every process of a cluster, as its flags take them; `None` leaves one to its default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProcessSettings {
+    /// Memory of one process for queries, by default its share of most of the machine.
+    pub memory_limit: Option<String>,
+    /// Directory of spilled data, by default in the process's own.
+    pub spill_dir: Option<PathBuf>,
+    /// Bytes that one process may spill.
+    pub spill_limit: Option<String>,
+    /// What is logged.
+    pub log: Option<String>,
+}
+
+impl ProcessSettings {
+    /// The flags for one of `processes` on this machine.
+    fn flags(&self, processes: usize) -> Result<Vec<(&'static str, OsString)>> {
+        // A process takes its share of the machine, not all of it.
+        let share = || format!("{}%", (MEMORY_PERCENT / processes).max(1));
+        let memory = self.memory_limit.clone().unwrap_or_else(share);
+        let mut flags = vec![("--memory-limit", memory.into())];
+        if let Some(dir) = &self.spill_dir {
+            // The processes have working directories of their own.
+            flags.push(("--spill-dir", absolute(dir)?.into()));
+        }
+        let texts = [("--spill-limit", &self.spill_limit), ("--log", &self.log)];
+        for (flag, text) in texts {
+            flags.extend(text.as_ref().map(|text| (flag, text.into())));
+        }
+        Ok(flags)
+    }
 }
 
 /// One server, or a coordinator with its executors. Dropping it kills the processes.
@@ -216,19 +244,14 @@ impl Start<'_> {
             .arg("--web-port")
             .arg(ports.1.to_string())
             .args(flags);
-        // An executor takes its share of the machine, not all of it.
-        let percent = match self.options.executors {
-            Some(executors) => MEMORY_PERCENT / (executors + 1),
-            None => MEMORY_PERCENT,
-        };
+        let processes = self.options.executors.map_or(1, |executors| executors + 1);
+        for (flag, value) in self.options.settings.flags(processes)? {
+            command.arg(flag).arg(value);
+        }
+        // A user's settings arrive as flags; here they would name places that are not the cluster's.
         let ours = |key: &OsStr| key.to_string_lossy().starts_with("WATERBUCK_");
         for (key, _) in std::env::vars_os().filter(|(key, _)| ours(key)) {
-            if !PASSED_ON.iter().any(|passed| key.as_os_str() == *passed) {
-                command.env_remove(key);
-            }
-        }
-        if std::env::var_os("WATERBUCK_MEMORY_LIMIT").is_none() {
-            command.env("WATERBUCK_MEMORY_LIMIT", format!("{}%", percent.max(1)));
+            command.env_remove(key);
         }
         command.env("WATERBUCK_ADMIN_PASSWORD", &self.secrets.password);
         command.env("WATERBUCK_CLUSTER_TOKEN", &self.secrets.token);
@@ -308,6 +331,26 @@ mod tests {
         let first = Secrets::of(dir.path()).unwrap();
         assert_ne!(first.password, first.token);
         assert_eq!(Secrets::of(dir.path()).unwrap().password, first.password);
+    }
+
+    #[test]
+    fn a_process_is_told_what_was_set_and_no_more() {
+        let none = ProcessSettings::default().flags(4).unwrap();
+        assert_eq!(none, [("--memory-limit", "17%".into())]);
+        let settings = ProcessSettings {
+            memory_limit: Some("1073741824".to_owned()),
+            spill_dir: Some("/spill".into()),
+            spill_limit: None,
+            log: Some("debug".to_owned()),
+        };
+        assert_eq!(
+            settings.flags(4).unwrap(),
+            [
+                ("--memory-limit", "1073741824".into()),
+                ("--spill-dir", "/spill".into()),
+                ("--log", "debug".into())
+            ]
+        );
     }
 
     #[tokio::test]

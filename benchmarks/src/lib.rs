@@ -13,7 +13,7 @@ mod suite;
 pub mod tpch;
 
 pub use client::{Client, Outcome, Rows};
-pub use cluster::{Cluster, ClusterOptions, USER};
+pub use cluster::{Cluster, ClusterOptions, ProcessSettings, USER};
 pub use peer::run_peer;
 pub use report::ReportFormat;
 pub use suite::{

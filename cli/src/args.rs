@@ -10,6 +10,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::output::Format;
 use crate::shell::ServerUrl;
 
+// What some flags of configuration mean to the commands that start processes of their own.
+const DEMO_DATA: &str = "Directory for the data and the catalog [default: ./waterbuck-demo]";
+const BENCH_DATA: &str =
+    "Directory for generated data, kept for the next run [default: ./waterbuck-bench]";
+const LOGS: &str = "What the processes log, into files: a level, or levels by module";
+
 /// Distributed SQL over files, tables and live streams.
 #[derive(Debug, Parser)]
 #[command(name = "waterbuck", version, args_conflicts_with_subcommands = true)]
@@ -75,6 +81,16 @@ pub(crate) struct ConfigFlags {
     /// What to log to standard error: a level, or levels by module (info,waterbuck=debug)
     #[arg(long, value_name = "FILTER")]
     pub(crate) log: Option<String>,
+}
+
+impl From<ConfigFlags> for ServeArgs {
+    /// The flags of a command that does not listen.
+    fn from(config: ConfigFlags) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
 }
 
 /// The flags of the three processes that listen.
@@ -157,6 +173,7 @@ pub(crate) struct SqlArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(mut_arg("data_dir", |flag| flag.help(DEMO_DATA)), mut_arg("log", |flag| flag.help(LOGS)))]
 pub(crate) struct DemoArgs {
     /// Scale factor of the data: 1 is about 1 GB as text
     #[arg(long, default_value_t = 0.1, value_parser = positive)]
@@ -170,9 +187,8 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     pub(crate) exit: bool,
 
-    /// Directory for the data and the catalog [default: ./waterbuck-demo]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFlags,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -195,6 +211,7 @@ pub(crate) enum BenchSuite {
 
 /// The flags that every benchmark suite has.
 #[derive(Debug, Clone, Args)]
+#[command(mut_arg("data_dir", |flag| flag.help(BENCH_DATA)), mut_arg("log", |flag| flag.help(LOGS)))]
 pub(crate) struct BenchCommonArgs {
     /// Executor processes beside a coordinator [default: one all-in-one server]
     #[arg(long, value_name = "N")]
@@ -204,9 +221,8 @@ pub(crate) struct BenchCommonArgs {
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub(crate) format: ReportFormat,
 
-    /// Directory for generated data, kept for the next run [default: ./waterbuck-bench]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFlags,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -228,7 +244,8 @@ pub(crate) struct BenchTpchArgs {
     #[arg(long, value_delimiter = ',', value_enum, value_name = "ENGINES")]
     pub(crate) compare: Vec<Peer>,
 
-    /// Python that can import duckdb [default: WATERBUCK_BENCH_PYTHON, else python3]
+    /// Python that can import duckdb, else the program `duckdb` is used
+    /// [default: WATERBUCK_BENCH_PYTHON, else python3]
     #[arg(long, value_name = "FILE")]
     pub(crate) python: Option<PathBuf>,
 
@@ -290,7 +307,7 @@ pub(crate) enum Peer {
     /// Plain DataFusion in one process
     #[value(name = "datafusion")]
     DataFusion,
-    /// DuckDB through its Python package
+    /// DuckDB through its Python package or the program `duckdb`
     #[value(name = "duckdb")]
     DuckDb,
 }
@@ -333,6 +350,17 @@ mod tests {
     fn a_misspelt_subcommand_is_refused() {
         let error = parse(&["sever"]).expect_err("not a URL").to_string();
         assert!(error.contains("grpc://"), "{error}");
+    }
+
+    #[test]
+    fn commands_that_start_processes_take_configuration() {
+        let line = ["demo", "--config", "w.toml", "--memory-limit", "1GiB"];
+        let Ok(Command::Demo(args)) = parse(&line) else {
+            panic!("the demo");
+        };
+        assert_eq!(args.config.config.as_deref(), Some("w.toml".as_ref()));
+        assert_eq!(args.config.memory_limit.as_deref(), Some("1GiB"));
+        assert!(parse(&["bench", "files", "--config", "w.toml", "--data-dir", "d"]).is_ok());
     }
 
     #[test]

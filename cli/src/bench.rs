@@ -5,14 +5,15 @@ use std::path::PathBuf;
 
 use tokio::signal::unix::{SignalKind, signal};
 use waterbuck_benchmarks::{
-    Common, FilesOptions, LatencyOptions, PeerKind, ReportFormat as Written, Sinks, StreamOptions,
-    TpchOptions, run_files, run_latency, run_stream, run_tpch,
+    Common, FilesOptions, LatencyOptions, PeerKind, ProcessSettings, ReportFormat as Written,
+    Sinks, StreamOptions, TpchOptions, run_files, run_latency, run_stream, run_tpch,
 };
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use crate::args::{
     BenchArgs, BenchCommonArgs, BenchPeerArgs, BenchSuite, BenchTpchArgs, Peer, ReportFormat,
 };
+use crate::config::{self, Config, Role};
 
 const DATA_DIR: &str = "waterbuck-bench";
 
@@ -104,13 +105,24 @@ fn common(args: BenchCommonArgs) -> Result<Common> {
         ReportFormat::Table => Written::Table,
         ReportFormat::Json => Written::Json,
     };
-    let data_dir = args.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
+    let config = config::load(Role::Starter, &args.config.into())?;
     Ok(Common {
         program: program()?,
-        data_dir,
+        settings: process_settings(&config),
+        data_dir: config.data_dir.unwrap_or_else(|| DATA_DIR.into()),
         executors: args.executors,
         format,
     })
+}
+
+/// What the processes of a cluster are told of this one's configuration.
+pub(crate) fn process_settings(config: &Config) -> ProcessSettings {
+    ProcessSettings {
+        memory_limit: config.memory_limit.map(|limit| limit.to_string()),
+        spill_dir: config.spill_dir.clone(),
+        spill_limit: config.spill_limit_bytes.map(|bytes| bytes.to_string()),
+        log: Some(config.log.clone()),
+    }
 }
 
 /// The running program, which is also what clusters are made of.

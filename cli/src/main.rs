@@ -67,10 +67,7 @@ async fn with_config(
 }
 
 async fn sql(args: SqlArgs) -> ExitCode {
-    let serve = ServeArgs {
-        config: args.config.clone(),
-        ..ServeArgs::default()
-    };
+    let serve = ServeArgs::from(args.config.clone());
     shell::run(args, async move || {
         let config = config::load(Role::Shell, &serve)?;
         processes::open_embedded(&config).await

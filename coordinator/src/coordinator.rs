@@ -155,6 +155,11 @@ impl Coordinator {
         &self.core.queries
     }
 
+    /// The memory and spill space of this process.
+    pub(crate) fn runtime(&self) -> &NodeRuntime {
+        &self.core.runtime
+    }
+
     /// Stops every running query and the coordinator's own tasks.
     pub async fn shutdown(&self) {
         for query in self.core.queries.all() {

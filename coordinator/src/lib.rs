@@ -5,6 +5,7 @@ mod cluster;
 mod coordinator;
 mod door;
 pub mod flight_sql;
+mod monitor;
 mod names;
 mod plan;
 mod query;
@@ -14,7 +15,6 @@ mod session;
 mod statement;
 mod system;
 mod tables;
-pub mod web;
 
 pub use auth::{create_first_admin, hash_password};
 pub use cluster::{ExecutorInfo, ExecutorState, Membership};

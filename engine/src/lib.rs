@@ -5,6 +5,7 @@
 pub mod cluster;
 pub mod distinct_sketch;
 pub mod error;
+pub mod monitor;
 pub mod names;
 pub mod optimizer;
 pub mod session;

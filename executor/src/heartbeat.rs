@@ -19,7 +19,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Sends the heartbeats of one executor to one set of coordinators.
 pub struct HeartbeatSender {
-    node: Arc<ExecutorNode>,
+    pub(crate) node: Arc<ExecutorNode>,
     executor_id: String,
     url: String,
     state: AtomicU8,
@@ -44,11 +44,7 @@ impl HeartbeatSender {
             executor_id: self.executor_id.clone(),
             url: self.url.clone(),
             version: VERSION.to_owned(),
-            state: match self.state.load(Ordering::SeqCst) {
-                0 => NodeState::Active,
-                1 => NodeState::Draining,
-                _ => NodeState::Leaving,
-            },
+            state: self.state(),
             running_tasks: self.node.tasks.count() as u64,
             running_queries: runtime.running_queries() as u64,
             memory_used_bytes: runtime.budget().used() as u64,
@@ -58,6 +54,15 @@ impl HeartbeatSender {
             cores: std::thread::available_parallelism().map_or(1, usize::from) as u64,
             queries: runtime.work(),
             cluster_token: self.node.cluster_token.clone(),
+        }
+    }
+
+    /// Whether this executor takes new tasks.
+    pub(crate) fn state(&self) -> NodeState {
+        match self.state.load(Ordering::SeqCst) {
+            0 => NodeState::Active,
+            1 => NodeState::Draining,
+            _ => NodeState::Leaving,
         }
     }
 

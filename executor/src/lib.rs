@@ -5,6 +5,7 @@
 
 mod channels;
 mod heartbeat;
+mod monitor;
 mod node;
 mod server;
 mod task_session;

@@ -38,12 +38,23 @@ pub struct ServeConfig {
 pub struct ExecutorServer {
     node: Arc<ExecutorNode>,
     config: ServeConfig,
+    sender: Arc<HeartbeatSender>,
 }
 
 impl ExecutorServer {
     /// A server for `node`.
     pub fn new(node: Arc<ExecutorNode>, config: ServeConfig) -> Self {
-        Self { node, config }
+        let sender = HeartbeatSender::new(Arc::clone(&node), &config.advertise);
+        Self {
+            node,
+            config,
+            sender,
+        }
+    }
+
+    /// What this server says of itself, to coordinators and to monitors.
+    pub fn sender(&self) -> &Arc<HeartbeatSender> {
+        &self.sender
     }
 
     /// Serves on `listener` and reports to the coordinators until `drain` is cancelled; then takes
@@ -53,8 +64,7 @@ impl ExecutorServer {
     /// When the listener breaks.
     pub async fn run(self, listener: TcpListener, drain: CancellationToken) -> Result<()> {
         let stop = CancellationToken::new();
-        let sender = HeartbeatSender::new(Arc::clone(&self.node), &self.config.advertise);
-        let heartbeats = self.start_heartbeats(&sender, &stop)?;
+        let heartbeats = self.start_heartbeats(&stop)?;
         let serving = self.serve(listener, stop.clone());
         tokio::pin!(serving);
         tokio::select! {
@@ -63,7 +73,7 @@ impl ExecutorServer {
         }
         tokio::select! {
             result = &mut serving => return result,
-            () = self.drain(&sender) => {}
+            () = self.drain() => {}
         }
         stop.cancel();
         drop(heartbeats);
@@ -72,11 +82,7 @@ impl ExecutorServer {
 
     /// Heartbeats have a thread and a runtime of their own: tasks that keep every worker thread
     /// busy must not make the executor look lost.
-    fn start_heartbeats(
-        &self,
-        sender: &Arc<HeartbeatSender>,
-        stop: &CancellationToken,
-    ) -> Result<Heartbeats> {
+    fn start_heartbeats(&self, stop: &CancellationToken) -> Result<Heartbeats> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("heartbeat")
@@ -85,7 +91,7 @@ impl ExecutorServer {
             .map_err(|error| Error::unavailable("no thread for heartbeats").with_source(error))?;
         let mut sending = JoinSet::new();
         for coordinator in &self.config.coordinators {
-            let beats = Arc::clone(sender).run(coordinator.clone(), stop.clone());
+            let beats = Arc::clone(&self.sender).run(coordinator.clone(), stop.clone());
             sending.spawn_on(beats, runtime.handle());
         }
         Ok(Heartbeats {
@@ -94,9 +100,9 @@ impl ExecutorServer {
         })
     }
 
-    async fn drain(&self, sender: &HeartbeatSender) {
+    async fn drain(&self) {
         info!(tasks = self.node.tasks.count(), "draining");
-        self.announce(sender, NodeState::Draining).await;
+        self.announce(NodeState::Draining).await;
         let finished = tokio::time::timeout(self.config.drain_timeout, async {
             // A query planned just before the announcement may still send its tasks.
             tokio::time::sleep(LINGER).await;
@@ -109,14 +115,14 @@ impl ExecutorServer {
                 "leaving with tasks unfinished"
             );
         }
-        self.announce(sender, NodeState::Leaving).await;
+        self.announce(NodeState::Leaving).await;
         info!("drained");
     }
 
-    async fn announce(&self, sender: &HeartbeatSender, state: NodeState) {
-        sender.set_state(state);
+    async fn announce(&self, state: NodeState) {
+        self.sender.set_state(state);
         for coordinator in &self.config.coordinators {
-            if let Err(error) = sender.send(coordinator).await {
+            if let Err(error) = self.sender.send(coordinator).await {
                 warn!(%coordinator, %error, "coordinator was not told");
             }
         }

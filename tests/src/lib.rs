@@ -13,6 +13,7 @@ mod process;
 mod shell;
 mod slt;
 mod wait;
+mod web;
 
 pub use answer::Answer;
 pub use client::{Client, ClientError, Running};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use waterbuck_tests::{Client, Cluster, Running, Signal, until, within};
+use waterbuck_tests::{Client, Cluster, Process, Running, Signal, until, within};
 
 use crate::tables::{create_numbers, slow, slow_answer};
 
@@ -30,7 +30,11 @@ async fn a_frozen_executor_is_not_noticed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drained_executor_finishes_its_tasks_and_leaves() {
     let (mut cluster, running) = cluster_in_mid_query().await;
-    cluster.signal_executor(0, Signal::Terminate);
+    let executor = cluster.executor(0);
+    until_page(executor, "/readyz", "HTTP/1.1 200 ").await;
+    executor.signal(Signal::Terminate);
+    until_page(executor, "/readyz", "HTTP/1.1 503 ").await;
+    until_page(executor, "/healthz", "HTTP/1.1 200 ").await;
     let id = running.query_id.clone().expect("a query has an id");
     expect_right_answer(running).await;
     let status = cluster.executor(0).end(DEADLINE).await;
@@ -131,6 +135,17 @@ async fn until_tasks_run(cluster: &Cluster) {
         (busy > 0).then_some(())
     };
     until("tasks on executors", DEADLINE, all).await;
+}
+
+async fn until_page(process: &Process, path: &str, beginning: &str) {
+    let begun = async || {
+        process
+            .page(path)
+            .await?
+            .starts_with(beginning)
+            .then_some(())
+    };
+    until(&format!("{path}: {beginning}"), DEADLINE, begun).await;
 }
 
 async fn expect_right_answer(running: Running) {

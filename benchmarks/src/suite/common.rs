@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use waterbuck_engine::Result;
 
-use crate::cluster::{Cluster, ClusterOptions};
+use crate::cluster::{Cluster, ClusterOptions, ProcessSettings};
 use crate::directory::{absolute, failed};
 use crate::report::ReportFormat;
 
@@ -22,6 +22,8 @@ pub struct Common {
     pub executors: Option<usize>,
     /// How the report is written.
     pub format: ReportFormat,
+    /// What each process is told besides.
+    pub settings: ProcessSettings,
 }
 
 /// Where a suite writes.
@@ -57,6 +59,7 @@ impl Common {
             dir: dir.path().to_owned(),
             executors: self.executors,
             ports: (0, 0),
+            settings: self.settings.clone(),
         };
         Cluster::start(&options).await
     }

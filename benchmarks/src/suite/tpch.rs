@@ -9,7 +9,7 @@ use super::tpch_report::{Measured, Report, write_report};
 use super::{Common, Sinks};
 use crate::answer::Answer;
 use crate::client::Client;
-use crate::peer::Peer;
+use crate::peer::{DuckDb, Peer};
 use crate::tpch::{DataSet, Layout, QUERIES, Query, Table, ensure};
 
 /// The name of the engine under test in reports.
@@ -20,7 +20,7 @@ pub(super) const OURS: &str = "waterbuck";
 pub enum PeerKind {
     /// Plain DataFusion in one process.
     DataFusion,
-    /// DuckDB through its Python package.
+    /// DuckDB, through its Python package or its own shell.
     DuckDb,
 }
 
@@ -50,6 +50,14 @@ pub struct TpchOptions {
 /// # Errors
 /// When something cannot be started, or after the report when an answer is wrong.
 pub async fn run_tpch(options: &TpchOptions, sinks: &mut Sinks<'_>) -> Result<()> {
+    let duckdb = if options.peers.contains(&PeerKind::DuckDb) {
+        Some(DuckDb::find(options.python.as_deref()).await?)
+    } else {
+        None
+    };
+    if let Some(found) = &duckdb {
+        sinks.note(found);
+    }
     let data = make_data(options).await?;
     let dir = options.common.state_dir()?;
     let cluster = options.common.start(&dir).await?;
@@ -62,7 +70,7 @@ pub async fn run_tpch(options: &TpchOptions, sinks: &mut Sinks<'_>) -> Result<()
     for table in Table::ALL {
         client.run(&data.create_sql(table)).await?;
     }
-    let peers = start_peers(options, &data, sinks).await?;
+    let peers = start_peers(options, &data, duckdb.as_ref()).await?;
     let timed = peers.len();
     let mut engines = Engines {
         client,
@@ -127,22 +135,21 @@ async fn make_data(options: &TpchOptions) -> Result<DataSet> {
         .map_err(|error| Error::internal("the data generator broke").with_source(error))?
 }
 
-/// The engines asked for. DuckDB is left out with a note where Python does not have it.
+/// The engines asked for, in that order.
 async fn start_peers(
     options: &TpchOptions,
     data: &DataSet,
-    sinks: &mut Sinks<'_>,
+    duckdb: Option<&DuckDb>,
 ) -> Result<Vec<Peer>> {
     let mut peers = vec![];
     for kind in &options.peers {
-        match kind {
-            PeerKind::DataFusion => {
+        match (kind, duckdb) {
+            (PeerKind::DataFusion, _) => {
                 peers.push(Peer::datafusion(&options.common.program, &data.root)?);
             }
-            PeerKind::DuckDb => match Peer::duckdb(options.python.as_deref(), &data.root).await {
-                Ok(peer) => peers.push(peer),
-                Err(error) => sinks.note(format_args!("duckdb is left out: {error}")),
-            },
+            (PeerKind::DuckDb, Some(found)) => peers.push(Peer::duckdb(found, &data.root).await?),
+            // It is looked for whenever it was asked for.
+            (PeerKind::DuckDb, None) => {}
         }
     }
     Ok(peers)

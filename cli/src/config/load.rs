@@ -86,9 +86,7 @@ impl Merged {
             coordinator: self.coordinators()?,
             cluster_token: self.text("cluster-token")?,
             admission: self.admission()?,
-            memory_limit: self
-                .parsed("memory-limit", MemoryLimit::parse)?
-                .unwrap_or(MemoryLimit::Percent(70)),
+            memory_limit: self.parsed("memory-limit", MemoryLimit::parse)?,
             spill_dir: self.text("spill-dir")?.map(PathBuf::from),
             spill_limit_bytes: self.parsed("spill-limit", parse_bytes)?,
             log: self
@@ -239,7 +237,7 @@ mod tests {
         let config = case("").load(Role::Server).unwrap();
         assert_eq!((config.flight_port, config.web_port), (32010, 32080));
         assert_eq!(config.host, "127.0.0.1");
-        assert_eq!(config.memory_limit, MemoryLimit::Percent(70));
+        assert_eq!(config.memory_limit(), MemoryLimit::Percent(70));
         assert_eq!(config.data_dir(), Path::new("waterbuck-data"));
         assert_eq!(config.spill_dir(), Path::new("waterbuck-data/spill"));
         let executor = case("").load(Role::Executor).unwrap();
@@ -272,7 +270,7 @@ mod tests {
         let config = case("memory-limit = '50%'\nspill-limit = 1024")
             .load(Role::Server)
             .unwrap();
-        assert_eq!(config.memory_limit, MemoryLimit::Percent(50));
+        assert_eq!(config.memory_limit(), MemoryLimit::Percent(50));
         assert_eq!(config.spill_limit_bytes, Some(1024));
     }
 

@@ -15,6 +15,8 @@ pub(crate) enum Role {
     Executor,
     /// The engine inside the shell: no ports, and a data directory only if one is named.
     Shell,
+    /// A command that starts processes of its own and hands them their settings.
+    Starter,
 }
 
 impl Role {
@@ -55,8 +57,8 @@ pub(crate) struct Config {
     pub(crate) cluster_token: Option<String>,
     /// How many queries may run and wait.
     pub(crate) admission: AdmissionLimits,
-    /// The memory that queries may use.
-    pub(crate) memory_limit: MemoryLimit,
+    /// The memory that queries may use, if it was said.
+    pub(crate) memory_limit: Option<MemoryLimit>,
     /// The directory for spilled data, if one was named.
     pub(crate) spill_dir: Option<PathBuf>,
     /// The most bytes that queries may spill; `None` leaves it to the disk.
@@ -72,6 +74,11 @@ impl Config {
         self.data_dir
             .as_deref()
             .unwrap_or(Path::new("waterbuck-data"))
+    }
+
+    /// The memory that queries may use: what was said, else most of what there is.
+    pub(crate) fn memory_limit(&self) -> MemoryLimit {
+        self.memory_limit.unwrap_or(MemoryLimit::Percent(70))
     }
 
     /// The directory for spilled data: the named one, else `spill` in [`Self::data_dir`].

@@ -27,9 +27,9 @@ impl<'a> Guide<'a> {
 
     /// Runs a step and writes what there is to see.
     pub(super) async fn show(&mut self, number: usize, step: &Step) -> Result<()> {
-        let plan = match step.shown {
-            Shown::Plan => Some(self.plan(&step.sql).await?),
-            Shown::Result | Shown::Summary => None,
+        let plan = match step.query() {
+            Some(query) => Some(self.plan(query).await?),
+            None => None,
         };
         if step.sql.starts_with("CREATE TABLE") {
             self.client.run(DROP).await?;

@@ -11,7 +11,8 @@ use super::connect::write_connections;
 use super::guide::Guide;
 use super::tour::steps;
 use crate::args::DemoArgs;
-use crate::bench::{program, stop_requested};
+use crate::bench::{process_settings, program, stop_requested};
+use crate::config::{self, Role};
 use crate::output;
 
 const DATA_DIR: &str = "waterbuck-demo";
@@ -25,10 +26,9 @@ const SPLIT: &str = "SET task_scan_bytes = 1000000";
 /// # Errors
 /// When the data cannot be made, a process does not start or a query fails.
 pub(crate) async fn run(args: DemoArgs) -> Result<()> {
-    let dir = args
-        .data_dir
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(DATA_DIR));
+    let config = config::load(Role::Starter, &args.config.into())?;
+    let settings = process_settings(&config);
+    let dir = config.data_dir.unwrap_or_else(|| DATA_DIR.into());
     let data = tokio::select! {
         data = make_data(dir.join("tpch"), args.scale) => data?,
         stopped = stop_requested() => return stopped,
@@ -38,6 +38,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
         dir: dir.join("cluster"),
         executors: Some(args.executors.max(1)),
         ports: PORTS,
+        settings,
     };
     // What has been started is killed when a future here is dropped.
     let mut cluster = tokio::select! {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use waterbuck_coordinator::flight_sql::{FlightConfig, incoming, service, transport};
-use waterbuck_coordinator::{Coordinator, Door, create_first_admin, describe_run_error, web};
+use waterbuck_coordinator::{Coordinator, Door, create_first_admin, describe_run_error};
+use waterbuck_engine::monitor::Report;
 use waterbuck_engine::{Error, Result};
 
 use super::node::{Node, open_catalog};
 use super::ready::{address_of, announce, listen, withdraw};
 use super::signals::stop_requested;
+use super::web::WebPort;
 use crate::config::Config;
 use crate::output;
 
@@ -43,8 +45,8 @@ async fn run(config: &Config, local: bool) -> Result<()> {
     }
     let node = Node::new(config, &config.spill_dir())?;
     let coordinator = node.coordinator(catalog, config, local)?;
-    let flight = listen(&config.host, config.flight_port).await?;
-    let web = listen(&config.host, config.web_port).await?;
+    let flight = listen(&config.host, config.flight_port, "flight-port").await?;
+    let web = listen(&config.host, config.web_port, "web-port").await?;
     let (flight_address, web_address) = (address_of(&flight)?, address_of(&web)?);
     output::line(format_args!("flight listening on {flight_address}"));
     output::line(format_args!("web listening on {web_address}"));
@@ -74,13 +76,16 @@ async fn serve(
     let flight = transport()
         .add_service(door)
         .serve_with_incoming_shutdown(incoming(flight), stop.cancelled());
-    let web = web::serve(Arc::clone(coordinator), web, stop.clone());
-    tokio::pin!(flight, web);
+    let (watched, stopping) = (Arc::clone(coordinator), stop.clone());
+    let _web = WebPort::open(web, move || Report {
+        ready: !stopping.is_cancelled(),
+        gauges: watched.gauges(),
+    })?;
+    tokio::pin!(flight);
     tokio::select! {
         result = &mut flight => {
             return result.map_err(|error| Error::unavailable("the listener broke").with_source(error));
         }
-        result = &mut web => return result,
         stopped = stop_requested() => stopped?,
     }
     info!("stopping");

@@ -1,5 +1,6 @@
 //! `waterbuck executor`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -12,10 +13,12 @@ use waterbuck_executor::{ExecutorServer, ServeConfig};
 use super::node::Node;
 use super::ready::{address_of, announce, listen, withdraw};
 use super::signals::stop_requested;
+use super::web::WebPort;
 use crate::config::Config;
 use crate::output;
 
 const EXCHANGE_FILE: &str = "executor.addr";
+const WEB_FILE: &str = "executor-web.addr";
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Runs an executor until it is told to stop; then it drains and leaves.
@@ -24,22 +27,28 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(600);
 /// When the process cannot start, or its listener breaks.
 pub(crate) async fn run_executor(config: &Config) -> Result<()> {
     let node = Node::new(config, &config.spill_dir())?;
-    let listener = listen(&config.host, config.flight_port).await?;
-    let address = address_of(&listener)?;
+    let listener = listen(&config.host, config.flight_port, "flight-port").await?;
+    let web = listen(&config.host, config.web_port, "web-port").await?;
+    let (address, web_address) = (address_of(&listener)?, address_of(&web)?);
     let advertise = advertised(config, &address)?;
     let coordinators = config
         .coordinator
         .iter()
         .map(|text| exchange_url(text))
         .collect::<Result<Vec<_>>>()?;
-    output::line(format_args!("flight listening on {address}"));
-    announce(config.data_dir(), EXCHANGE_FILE, &address)?;
-    info!(%advertise, "executor ready");
     let serve = ServeConfig {
-        advertise,
+        advertise: advertise.clone(),
         coordinators,
         drain_timeout: DRAIN_TIMEOUT,
     };
+    let server = ExecutorServer::new(node.executor, serve);
+    let sender = Arc::clone(server.sender());
+    let _web = WebPort::open(web, move || sender.report())?;
+    output::line(format_args!("flight listening on {address}"));
+    output::line(format_args!("web listening on {web_address}"));
+    announce(config.data_dir(), WEB_FILE, &web_address)?;
+    announce(config.data_dir(), EXCHANGE_FILE, &address)?;
+    info!(%advertise, %web_address, "executor ready");
     let drain = CancellationToken::new();
     let mut watch = JoinSet::new();
     let told = drain.clone();
@@ -48,10 +57,9 @@ pub(crate) async fn run_executor(config: &Config) -> Result<()> {
         told.cancel();
         stopped
     });
-    let result = ExecutorServer::new(node.executor, serve)
-        .run(listener, drain)
-        .await;
+    let result = server.run(listener, drain).await;
     withdraw(config.data_dir(), EXCHANGE_FILE);
+    withdraw(config.data_dir(), WEB_FILE);
     result
 }
 

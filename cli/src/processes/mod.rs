@@ -6,6 +6,7 @@ mod executor;
 mod node;
 mod ready;
 mod signals;
+mod web;
 
 pub(crate) use coordinator::{run_coordinator, run_server};
 pub(crate) use embedded::open_embedded;

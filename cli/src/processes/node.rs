@@ -119,7 +119,7 @@ fn memory_limit(config: &Config) -> usize {
         .cgroup_limits()
         .map_or(u64::MAX, |limits| limits.total_memory);
     let available = system.total_memory().min(group);
-    usize::try_from(config.memory_limit.resolve(available)).unwrap_or(usize::MAX)
+    usize::try_from(config.memory_limit().resolve(available)).unwrap_or(usize::MAX)
 }
 
 /// The object stores of the tasks of one query on this node.

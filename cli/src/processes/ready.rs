@@ -6,10 +6,11 @@ use std::path::Path;
 use tokio::net::TcpListener;
 use waterbuck_engine::{Error, Result};
 
-/// Opens a port; 0 asks for a free one.
-pub(super) async fn listen(host: &str, port: u16) -> Result<TcpListener> {
+/// Opens the port that the setting `name` names; 0 asks for a free one.
+pub(super) async fn listen(host: &str, port: u16, name: &str) -> Result<TcpListener> {
     TcpListener::bind((host, port)).await.map_err(|error| {
-        Error::unavailable(format!("port {port} on \"{host}\" cannot be opened")).with_source(error)
+        let message = format!("port {port} on \"{host}\" cannot be opened, --{name} names another");
+        Error::unavailable(message).with_source(error)
     })
 }
 
