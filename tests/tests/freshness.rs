@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use waterbuck_tests::{Client, Cluster, lineorder_batch, until, write_parquet};
 
-use crate::tables::{create_table, run_all, write_files};
+use crate::tables::{create_numbers, create_table, run_all, slow, write_files};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_file_is_seen_within_the_stated_age() {
@@ -106,6 +106,40 @@ async fn change_under_a_query(change: impl Fn(PathBuf)) {
         error.message.contains("part-5") && error.message.contains("changed"),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_added_under_an_overwrite_is_a_conflict_and_stays() {
+    let (cluster, client, folder) = growing_table().await;
+    create_numbers(&client, &cluster.scratch()).await;
+    let sql = format!(
+        "INSERT OVERWRITE growing SELECT * FROM growing WHERE id < ({})",
+        slow(5000)
+    );
+    let add = async {
+        until("the overwrite", Duration::from_secs(30), async || {
+            is_running(&cluster).await.then_some(())
+        })
+        .await;
+        write_parquet(&folder.join("late.parquet"), &lineorder_batch(200, 250), 50);
+    };
+    let (outcome, ()) = tokio::join!(client.run(&sql), add);
+    let error = outcome.expect_err("somebody else has added a file");
+    assert_eq!(error.sqlstate.as_deref(), Some("40001"), "{error}");
+    assert!(
+        error.message.contains("late.parquet\" was added"),
+        "{error}"
+    );
+    run_all(&client, &["SET max_metadata_age = '0s'"]).await;
+    assert_eq!(count(&client).await, "250");
+}
+
+/// Whether the overwrite is being run, rather than planned.
+async fn is_running(cluster: &Cluster) -> bool {
+    let sql = "SELECT count(*) FROM system.queries \
+               WHERE state = 'running' AND sql LIKE 'INSERT OVERWRITE%'";
+    let admin = cluster.client().await;
+    admin.run(sql).await.expect("the table is there").value() == "1"
 }
 
 async fn growing_table() -> (Cluster, Client, PathBuf) {

@@ -82,25 +82,24 @@ async fn queries_wait_for_their_turn_and_too_many_are_refused() {
     let (first, second) = (cluster.client().await, cluster.client().await);
     let running = first.start(SLOW).await.expect("the query starts");
     let id = running.query_id.clone().expect("a query has an id");
-    let waits = tokio::spawn(async move { second.run("SELECT count(*) FROM numbers").await });
+    let waits = second.run("SELECT count(*) FROM numbers");
     let queued = async || {
         let sql = "SELECT count(*) FROM system.queries WHERE state = 'queued'";
         let count = admin.run(sql).await.expect("the table is there").value();
         (count == "1").then_some(())
     };
-    until("a query that waits", PLENTY, queued).await;
-    let third = admin.run("SELECT max(id) FROM numbers").await;
-    let error = third.expect_err("the queue is full");
-    assert_eq!(error.code, Code::ResourceExhausted, "{error}");
-    assert!(error.message.contains("--max-running-queries"), "{error}");
-    let killed = async {
+    let seen_and_killed = async {
+        until("a query that waits", PLENTY, queued).await;
+        let third = admin.run("SELECT max(id) FROM numbers").await;
+        let error = third.expect_err("the queue is full");
+        assert_eq!(error.code, Code::ResourceExhausted, "{error}");
+        assert!(error.message.contains("--max-running-queries"), "{error}");
         let kill = format!("KILL QUERY '{id}'");
         admin.run(&kill).await.expect("the query is known");
     };
-    let (slow, ()) = tokio::join!(running.collect(), killed);
+    let (slow, waited, ()) = tokio::join!(running.collect(), waits, seen_and_killed);
     slow.expect_err("a killed query has no answer");
-    let count = waits.await.expect("no panic").expect("its turn has come");
-    assert_eq!(count.value(), "20000");
+    assert_eq!(waited.expect("its turn has come").value(), "20000");
     let sql = "SELECT queued_ms > 0 FROM system.queries WHERE sql = 'SELECT count(*) FROM numbers'";
     let waited = admin.run(sql).await.expect("the table is there");
     assert_eq!(waited.value(), "true");

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::json;
 use uuid::Uuid;
 use waterbuck_engine::Error;
+use waterbuck_engine::sql::sql_type;
 
 use super::bulk::insert_rows;
 use super::columns::{OwnColumns, insert_lake, insert_own};
@@ -112,7 +113,7 @@ fn check(table: &NewTable, files: &[NewDataFile]) -> Result<(), Error> {
         if column.data_type.is_nested() {
             return Err(Error::invalid(format!(
                 "\"{name}\" cannot be partitioned by \"{partition}\" of type {}",
-                column.data_type
+                sql_type(&column.data_type)
             )));
         }
     }

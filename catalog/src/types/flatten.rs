@@ -1,6 +1,7 @@
 //! Columns taken apart into rows.
 
 use arrow::datatypes::{DataType, Field};
+use waterbuck_engine::sql::sql_type;
 use waterbuck_engine::{Error, Result};
 
 use super::scalar::scalar_name;
@@ -59,8 +60,9 @@ impl LakeColumns {
             };
             all.push(part, &column.data_type).map_err(|unsupported| {
                 Error::unsupported(format!(
-                    "column \"{}\": a managed table cannot hold the type {unsupported}",
-                    column.name
+                    "column \"{}\": a managed table cannot hold the type {}",
+                    column.name,
+                    sql_type(&unsupported)
                 ))
             })?;
         }

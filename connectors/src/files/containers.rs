@@ -14,9 +14,11 @@ use datafusion::physical_expr_adapter::BatchAdapterFactory;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use object_store::{GetResultPayload, ObjectStoreExt};
+use waterbuck_engine::sql::sql_type;
 
 use super::format::Format;
 use super::lines::Wanted;
+use super::naming::damaged;
 use super::pinned::PinnedFile;
 use super::sample::is_arrow_file;
 use super::schema::can_read_as;
@@ -41,7 +43,10 @@ pub(super) async fn open(
         GetResultPayload::Stream(_) => read(Cursor::new(result.bytes().await?), format, wanted)?,
     };
     let adapter = BatchAdapterFactory::new(Arc::clone(columns)).make_adapter(&schema)?;
-    let adapted = stream::iter(batches).map(move |batch| adapter.adapt_batch(&batch?));
+    let name = store.name();
+    let unfit = move |error| -> DataFusionError { damaged(&name, format.name(), "", error).into() };
+    let adapted =
+        stream::iter(batches).map(move |batch| adapter.adapt_batch(&batch?).map_err(&unfit));
     Ok(adapted.boxed())
 }
 
@@ -102,8 +107,8 @@ fn projection(schema: &Schema, columns: &Schema) -> Result<Vec<usize>> {
             return Err(DataFusionError::from(ArrowError::SchemaError(format!(
                 "it has the column \"{}\" as {}, which cannot be read as {}",
                 field.name(),
-                found.data_type(),
-                field.data_type()
+                sql_type(found.data_type()),
+                sql_type(field.data_type())
             ))));
         }
         wanted.push(index);

@@ -3,10 +3,15 @@
 //! Neighbouring files have most of their path in common, directories share their partition values
 //! and sizes are small numbers; what is left compresses well. Statistics stay at home.
 //!
+//! A list is kept by columns, since values of one kind resemble each other:
+//!
 //! ```text
-//! list  := directories groups
-//! group := count file*
-//! file  := shared-path-bytes rest-of-path size mtime-delta directory flags [etag] [range]
+//! list := directories groups paths sizes times directory-numbers rest
+//!
+//! groups  a count of files for each group
+//! paths   how many bytes a path shares with the one before, and what follows them
+//! times   when a file was last modified, less when the one before was
+//! rest    flags [etag] [range]
 //! ```
 
 use std::collections::HashMap;
@@ -35,27 +40,26 @@ const HAS_RANGE: u64 = 2;
 pub(super) fn pack(groups: &[FileGroup]) -> Result<Vec<u8>> {
     let mut directories: Vec<&[ScalarValue]> = Vec::new();
     let mut known: HashMap<&[ScalarValue], u64> = HashMap::new();
-    let mut body = Vec::new();
+    let mut columns = Columns::<Vec<u8>>::default();
     let (mut last_path, mut last_time) = ("", 0_i64);
-    encode_varint(groups.len() as u64, &mut body);
     for group in groups {
-        encode_varint(group.len() as u64, &mut body);
+        encode_varint(group.len() as u64, &mut columns.groups);
         for file in group.files() {
             let meta = &file.object_meta;
             let path = meta.location.as_ref();
             let shared = shared_bytes(last_path, path);
-            encode_varint(shared as u64, &mut body);
-            put_bytes(&path.as_bytes()[shared..], &mut body);
-            encode_varint(meta.size, &mut body);
+            encode_varint(shared as u64, &mut columns.paths);
+            put_bytes(&path.as_bytes()[shared..], &mut columns.paths);
+            encode_varint(meta.size, &mut columns.sizes);
             let time = meta.last_modified.timestamp_nanos_opt().unwrap_or_default();
-            encode_varint(zigzag(time.wrapping_sub(last_time)), &mut body);
+            encode_varint(zigzag(time.wrapping_sub(last_time)), &mut columns.times);
             let values = file.partition_values.as_slice();
             let directory = *known.entry(values).or_insert_with(|| {
                 directories.push(values);
                 directories.len() as u64 - 1
             });
-            encode_varint(directory, &mut body);
-            put_rest(file, &mut body);
+            encode_varint(directory, &mut columns.directories);
+            put_rest(file, &mut columns.rest);
             (last_path, last_time) = (path, time);
         }
     }
@@ -68,12 +72,51 @@ pub(super) fn pack(groups: &[FileGroup]) -> Result<Vec<u8>> {
             put_bytes(&value.encode_to_vec(), &mut list);
         }
     }
-    list.extend(body);
+    for column in columns.in_order() {
+        put_bytes(column, &mut list);
+    }
     let packed = zstd::bulk::compress(&list, ZSTD_LEVEL)?;
     let mut out = Vec::with_capacity(packed.len() + 8);
     encode_varint(list.len() as u64, &mut out);
     out.extend(packed);
     Ok(out)
+}
+
+/// What is said of the files, by kind.
+#[derive(Default)]
+struct Columns<T> {
+    groups: T,
+    paths: T,
+    sizes: T,
+    times: T,
+    directories: T,
+    rest: T,
+}
+
+impl Columns<Vec<u8>> {
+    fn in_order(&self) -> [&[u8]; 6] {
+        [
+            &self.groups,
+            &self.paths,
+            &self.sizes,
+            &self.times,
+            &self.directories,
+            &self.rest,
+        ]
+    }
+}
+
+impl<'a> Columns<&'a [u8]> {
+    fn of(at: &mut &'a [u8]) -> Result<Self> {
+        Ok(Self {
+            groups: bytes(at)?,
+            paths: bytes(at)?,
+            sizes: bytes(at)?,
+            times: bytes(at)?,
+            directories: bytes(at)?,
+            rest: bytes(at)?,
+        })
+    }
 }
 
 fn put_rest(file: &PartitionedFile, body: &mut Vec<u8>) {
@@ -105,20 +148,22 @@ pub(super) fn unpack(packed: &[u8]) -> Result<Vec<FileGroup>> {
     let directories = (0..count(&mut at)?)
         .map(|_| directory(&mut at))
         .collect::<Result<Vec<_>>>()?;
+    let mut columns = Columns::of(&mut at)?;
     let (mut path, mut time) = (String::new(), 0_i64);
     let mut groups = Vec::new();
-    for _ in 0..count(&mut at)? {
+    while !columns.groups.is_empty() {
         let mut files = Vec::new();
-        for _ in 0..count(&mut at)? {
-            let shared = usize::try_from(varint(&mut at)?).map_err(|_| damaged())?;
+        for _ in 0..varint(&mut columns.groups)? {
+            let shared = usize::try_from(varint(&mut columns.paths)?).map_err(|_| damaged())?;
             if !path.is_char_boundary(shared) {
                 return Err(damaged());
             }
             path.truncate(shared);
-            path.push_str(&text(&mut at)?);
-            let size = varint(&mut at)?;
-            time = time.wrapping_add(unzigzag(varint(&mut at)?));
-            let directory = usize::try_from(varint(&mut at)?).map_err(|_| damaged())?;
+            path.push_str(&text(&mut columns.paths)?);
+            let size = varint(&mut columns.sizes)?;
+            time = time.wrapping_add(unzigzag(varint(&mut columns.times)?));
+            let directory = varint(&mut columns.directories)?;
+            let directory = usize::try_from(directory).map_err(|_| damaged())?;
             let values = directories.get(directory).ok_or_else(damaged)?;
             let location = Path::parse(&path).map_err(|_| damaged())?;
             let last_modified = DateTime::from_timestamp_nanos(time);
@@ -130,7 +175,7 @@ pub(super) fn unpack(packed: &[u8]) -> Result<Vec<FileGroup>> {
                 version: None,
             };
             let file = PartitionedFile::new_from_meta(meta).with_partition_values(values.clone());
-            files.push(rest(file, &mut at)?);
+            files.push(rest(file, &mut columns.rest)?);
         }
         groups.push(FileGroup::new(files));
     }
@@ -259,6 +304,28 @@ mod tests {
                 assert_eq!(before.partition_values, after.partition_values);
             }
         }
+    }
+
+    #[test]
+    fn a_file_takes_a_few_bytes_however_many_there_are() {
+        let many = |count: i64| {
+            let (mut time, mut noise) = (1_700_000_000_000_000_000, 7_u64);
+            let files = (0..count).map(|number| {
+                noise = noise
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                time += (noise >> 44) as i64;
+                let bucket = number / 100;
+                let path = format!("data/many/bucket={bucket}/part-{number}.parquet");
+                file(&path, time).with_partition_values(vec![ScalarValue::Int64(Some(bucket))])
+            });
+            let group = FileGroup::new(files.collect());
+            pack(&[group]).expect("pack").len()
+        };
+        // Three of them tell when a file was written, to the nanosecond.
+        let (thousand, hundred_thousand) = (many(1_000), many(100_000));
+        assert!(thousand < 8_000, "{thousand} bytes");
+        assert!(hundred_thousand < 700_000, "{hundred_thousand} bytes");
     }
 
     #[test]

@@ -111,13 +111,12 @@ impl FileScan<'_> {
             .runtime_env()
             .object_store_registry
             .get_store(location.store_url())?;
-        let cache = self
-            .state
-            .runtime_env()
-            .cache_manager
-            .get_file_metadata_cache();
+        // The facts of a sample are kept; its footers are too few of all to be worth their memory.
+        let caches = &self.state.runtime_env().cache_manager;
+        let is_sample = policy == PageIndexPolicy::Skip;
+        let cache = (!is_sample).then(|| caches.get_file_metadata_cache());
         let options = self.options.clone();
-        let request = FactsRequest::new(&store, location, options, Some(cache), policy);
+        let request = FactsRequest::new(&store, location, options, cache, policy);
         let metas: Vec<ObjectMeta> = files.iter().map(|file| file.meta.clone()).collect();
         Ok(self.metadata.facts(&request, &metas).await?)
     }

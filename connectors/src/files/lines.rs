@@ -4,22 +4,20 @@ use std::io::Read;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
-use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::csv;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::json;
 use datafusion::common::DataFusionError;
 use datafusion::common::parsers::CompressionTypeVariant;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion_datasource::boundary_stream::AlignedBoundaryStream;
-use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
 
 use super::compression::compression;
 use super::csv_layout::{Layout, csv_error, parse_header};
+use super::decoding::{BatchStream, ByteStream, TextDecoder, decode};
 use super::options::{CsvReadOptions, FormatOptions};
 use super::partition::{is_below_key, undeclared};
 use super::pinned::PinnedFile;
@@ -32,8 +30,6 @@ const CHUNK_BYTES: usize = 256 << 10;
 const MAX_HEADER_BYTES: usize = 16 << 20;
 
 type Result<T> = std::result::Result<T, DataFusionError>;
-type ByteStream = BoxStream<'static, Result<Bytes>>;
-type BatchStream = BoxStream<'static, Result<RecordBatch>>;
 
 /// What is read: the columns wanted, in order, of those the table has.
 #[derive(Debug, Clone)]
@@ -287,117 +283,4 @@ fn with_even_quotes(bytes: ByteStream, quote: u8) -> ByteStream {
         }
     })
     .boxed()
-}
-
-enum TextDecoder {
-    Csv(Box<csv::reader::Decoder>),
-    Json(Box<json::reader::Decoder>),
-}
-
-impl TextDecoder {
-    fn decode(&mut self, bytes: &[u8]) -> std::result::Result<usize, ArrowError> {
-        match self {
-            Self::Csv(decoder) => decoder.decode(bytes),
-            Self::Json(decoder) => decoder.decode(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> std::result::Result<Option<RecordBatch>, ArrowError> {
-        match self {
-            Self::Csv(decoder) => decoder.flush(),
-            Self::Json(decoder) => decoder.flush(),
-        }
-    }
-}
-
-struct Decoding {
-    bytes: ByteStream,
-    decoder: TextDecoder,
-    chunk: Bytes,
-    ended: bool,
-    rows: usize,
-    starts_inside: bool,
-}
-
-/// Decodes batch by batch; an error says where, as far as the reader knows.
-fn decode(bytes: ByteStream, decoder: TextDecoder, starts_inside: bool) -> BatchStream {
-    let state = Decoding {
-        bytes,
-        decoder,
-        chunk: Bytes::new(),
-        ended: false,
-        rows: 0,
-        starts_inside,
-    };
-    stream::try_unfold(state, |mut state| async move {
-        let batch = state.next().await?;
-        Ok(batch.map(|batch| (batch, state)))
-    })
-    .boxed()
-}
-
-impl Decoding {
-    async fn next(&mut self) -> Result<Option<RecordBatch>> {
-        loop {
-            while self.chunk.is_empty() && !self.ended {
-                match self.bytes.next().await.transpose()? {
-                    Some(chunk) => self.chunk = chunk,
-                    None => self.ended = true,
-                }
-            }
-            let used = self
-                .decoder
-                .decode(&self.chunk)
-                .map_err(|error| self.located(error))?;
-            self.chunk.advance(used);
-            if used > 0 {
-                continue;
-            }
-            // Either a batch is full or the file is at its end.
-            if let Some(batch) = self.decoder.flush().map_err(|error| self.located(error))? {
-                self.rows += batch.num_rows();
-                return Ok(Some(batch));
-            }
-            if self.ended && self.chunk.is_empty() {
-                return Ok(None);
-            }
-        }
-    }
-
-    /// CSV errors name a line, counted from where the reader began. JSON errors name none, but
-    /// it is one of the batch that is being decoded, and the last for a syntax error.
-    fn located(&self, error: ArrowError) -> DataFusionError {
-        let inside = if self.starts_inside {
-            " behind a place inside the file"
-        } else {
-            ""
-        };
-        match (&self.decoder, error) {
-            (TextDecoder::Csv(_), ArrowError::ParseError(text)) => {
-                ArrowError::CsvError(format!("{}{inside}", counted_from_one(&text)))
-            }
-            (TextDecoder::Csv(_), ArrowError::CsvError(text)) => {
-                ArrowError::CsvError(format!("{text}{inside}"))
-            }
-            (TextDecoder::Json(decoder), ArrowError::JsonError(text)) => {
-                let line = self.rows + decoder.len();
-                ArrowError::JsonError(format!("{text}, at or before line {line}{inside}"))
-            }
-            (_, error) => error,
-        }
-        .into()
-    }
-}
-
-/// The reader counts lines from zero where a value does not parse.
-fn counted_from_one(text: &str) -> String {
-    const MARK: &str = " at line ";
-    let Some(at) = text.find(MARK).map(|at| at + MARK.len()) else {
-        return text.to_string();
-    };
-    let digits = text[at..].bytes().take_while(u8::is_ascii_digit).count();
-    match text[at..at + digits].parse::<u64>() {
-        Ok(line) => format!("{}{}{}", &text[..at], line + 1, &text[at + digits..]),
-        Err(_) => text.to_string(),
-    }
 }

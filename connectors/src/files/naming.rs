@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
+use waterbuck_engine::sql::with_sql_types;
 use waterbuck_engine::{Error, ErrorKind};
 
 /// An error of a store, with the file or location it happened at.
@@ -48,7 +49,7 @@ pub(super) fn damaged(file: &str, format: &str, detail: &str, error: DataFusionE
     Error::data(format!(
         "file \"{file}\" cannot be read as {format}{detail}"
     ))
-    .with_source(error)
+    .with_source(with_sql_types(&error.strip_backtrace()))
 }
 
 /// Our own error inside a foreign one, if there is one.

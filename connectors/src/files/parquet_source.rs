@@ -23,6 +23,7 @@ use url::Url;
 
 use super::named_morsels::NamedMorselizer;
 use super::parquet_reader::{FooterSource, PinnedReaderFactory};
+use super::regroup::spread;
 
 /// A Parquet source that reads only what was pinned and names files in errors.
 ///
@@ -117,10 +118,6 @@ impl FileSource for ParquetTableSource {
         self.inner.fmt_extra(format, f)
     }
 
-    fn supports_repartitioning(&self) -> bool {
-        self.inner.supports_repartitioning()
-    }
-
     fn repartitioned(
         &self,
         target_partitions: usize,
@@ -128,12 +125,9 @@ impl FileSource for ParquetTableSource {
         output_ordering: Option<LexOrdering>,
         config: &FileScanConfig,
     ) -> Result<Option<FileScanConfig>> {
-        self.inner.repartitioned(
-            target_partitions,
-            repartition_file_min_size,
-            output_ordering,
-            config,
-        )
+        let ordered = output_ordering.is_some();
+        let wanted = (target_partitions, repartition_file_min_size);
+        Ok(spread(config, wanted, ordered))
     }
 
     fn try_pushdown_filters(

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use percent_encoding::percent_decode_str;
+use waterbuck_engine::sql::sql_type;
 use waterbuck_engine::{Error, Result};
 
 /// The directory name of the NULL partition, as Hive writes it.
@@ -128,8 +129,9 @@ fn value(
         let parent = file.rsplit_once('/').map_or(file, |(parent, _)| parent);
         Error::data(format!(
             "directory \"{parent}\" holds \"{text}\" for the partition column \"{}\", which is no \
-             value of type {data_type}",
-            column.name
+             value of type {}",
+            column.name,
+            sql_type(&data_type)
         ))
     })
 }
@@ -260,7 +262,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "directory \"/data/t/year=abc\" holds \"abc\" for the partition column \"year\", which \
-             is no value of type Int64"
+             is no value of type BIGINT"
         );
         values("x.parquet", file, &[column("year", DataType::Int64)]).expect_err("no directory");
     }

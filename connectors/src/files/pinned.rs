@@ -185,7 +185,7 @@ fn read_range(file: &mut File, range: Range<u64>) -> std::io::Result<Bytes> {
 
 /// Etags decide where both sides have one. Times are compared to the second where a side knows no
 /// more: listings of object stores carry milliseconds, headers do not.
-fn is_same(pin: &ObjectMeta, now: &ObjectMeta) -> bool {
+pub(super) fn is_same(pin: &ObjectMeta, now: &ObjectMeta) -> bool {
     if pin.size != now.size {
         return false;
     }

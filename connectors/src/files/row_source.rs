@@ -13,7 +13,7 @@ use datafusion::common::parsers::CompressionTypeVariant;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{
-    FileGroupPartitioner, FileOpenFuture, FileOpener, FileScanConfig, FileSource,
+    FileOpenFuture, FileOpener, FileScanConfig, FileSource,
 };
 use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
 use datafusion::datasource::table_schema::TableSchema;
@@ -33,6 +33,7 @@ use super::location::readable;
 use super::naming::with_file;
 use super::options::FormatOptions;
 use super::pinned::PinnedFile;
+use super::regroup::spread;
 
 /// How rows are read, without the files.
 #[derive(Clone)]
@@ -161,16 +162,9 @@ impl FileSource for RowSource {
         if !files.all(|file| self.can_split(file)) {
             return Ok(None);
         }
-        let groups = FileGroupPartitioner::new()
-            .with_target_partitions(target_partitions)
-            .with_repartition_file_min_size(repartition_file_min_size)
-            .with_preserve_order_within_groups(output_ordering.is_some())
-            .repartition_file_groups(&config.file_groups);
-        Ok(groups.map(|file_groups| {
-            let mut scan = config.clone();
-            scan.file_groups = file_groups;
-            scan
-        }))
+        let ordered = output_ordering.is_some();
+        let wanted = (target_partitions, repartition_file_min_size);
+        Ok(spread(config, wanted, ordered))
     }
 
     fn apply_expressions(

@@ -9,7 +9,6 @@ use bytes::{Bytes, BytesMut};
 use datafusion::arrow::csv::reader::Format as CsvSampler;
 use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::arrow::error::ArrowError;
-use datafusion::arrow::json::reader::infer_json_schema;
 use datafusion::arrow_avro::reader::ReaderBuilder as AvroReaderBuilder;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
@@ -19,6 +18,7 @@ use regex::Regex;
 
 use super::compression::compression;
 use super::format::Format;
+use super::json_sample::json_columns;
 use super::options::{CsvReadOptions, FormatOptions};
 
 /// Text is sampled up to this many bytes, however long its lines are.
@@ -44,7 +44,10 @@ pub(super) async fn columns(
 ) -> Result<Schema> {
     match format {
         Format::Csv => csv(&text(store, meta, options).await?, options),
-        Format::Json => json(&text(store, meta, options).await?, options),
+        Format::Json => {
+            let sample = text(store, meta, options).await?;
+            json_columns(sample.lines(), options.inference_records)
+        }
         Format::Avro => match avro(start(store, meta).await?) {
             Ok(schema) => Ok(schema),
             Err(_) => avro(store.get(&meta.location).await?.bytes().await?),
@@ -150,12 +153,6 @@ fn csv(sample: &Sample, options: &FormatOptions) -> Result<Schema> {
             twice.name()
         ))));
     }
-    Ok(schema)
-}
-
-fn json(sample: &Sample, options: &FormatOptions) -> Result<Schema> {
-    let reader = BufReader::new(Cursor::new(sample.lines()));
-    let (schema, _) = infer_json_schema(reader, Some(options.inference_records))?;
     Ok(schema)
 }
 

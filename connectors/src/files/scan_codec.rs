@@ -25,6 +25,7 @@ use super::file_list::{pack, unpack};
 use super::format::Format;
 use super::options::FormatOptions;
 use super::parquet_source::ParquetTableSource;
+use super::regroup::without_files;
 use super::row_source::RowSource;
 
 /// Encodes and decodes the scans of [`FileTable`](super::FileTable); declines all other nodes.
@@ -89,12 +90,12 @@ impl PhysicalExtensionCodec for FileScanCodec {
             )));
         };
         let (format, options, source) = portable_source(config)?;
-        let mut portable = config.clone();
-        portable.file_source = source;
-        portable.limit = None;
-        for group in &mut portable.file_groups {
-            *group = FileGroup::new(Vec::new());
-        }
+        let no_files = vec![FileGroup::new(Vec::new()); config.file_groups.len()];
+        let portable = without_files(config)
+            .with_source(source)
+            .with_limit(None)
+            .with_file_groups(no_files)
+            .build();
         let plan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(portable);
         let plan = proto_converter.execution_plan_to_proto(&plan, self.expressions.as_ref())?;
         let message = ScanMessage {

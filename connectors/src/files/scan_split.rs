@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileGroupPartitioner, FileScanConfig};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion_distributed::{
     DistributedLeafExec, ScaleUpLeafNodeEvent, ScaleUpLeafNodeEventResponse,
 };
 
+use super::regroup::{even_groups, without_files};
 use super::row_source::RowSource;
 use super::scan_codec::our_scan;
 
@@ -34,9 +35,8 @@ fn split(
     partitions: usize,
     tasks: usize,
 ) -> Result<ScaleUpLeafNodeEventResponse> {
-    let mut template = config.clone();
     let groups = groups(config, partitions * tasks);
-    template.file_groups = Vec::new();
+    let template = without_files(config);
     let mut shares = vec![Vec::new(); tasks];
     for (index, group) in groups.into_iter().enumerate() {
         shares[index % tasks].push(group);
@@ -45,8 +45,7 @@ fn split(
     let most = shares.iter().map(Vec::len).max().unwrap_or_default().max(1);
     let variants = shares.into_iter().map(|mut file_groups| {
         file_groups.resize_with(most, || FileGroup::new(Vec::new()));
-        let mut scan = template.clone();
-        scan.file_groups = file_groups;
+        let scan = template.clone().with_file_groups(file_groups).build();
         DataSourceExec::from_data_source(scan) as Arc<dyn ExecutionPlan>
     });
     let leaf = DistributedLeafExec::try_new(Arc::clone(plan), variants)?;
@@ -59,11 +58,7 @@ fn groups(config: &FileScanConfig, count: usize) -> Vec<FileGroup> {
     let mut files = config.file_groups.iter().flat_map(|group| group.files());
     let splittable = rows.is_none_or(|rows| files.all(|file| rows.can_split(file)));
     if splittable {
-        let split = FileGroupPartitioner::new()
-            .with_target_partitions(count)
-            .with_repartition_file_min_size(0)
-            .with_preserve_order_within_groups(ordered)
-            .repartition_file_groups(&config.file_groups);
+        let split = even_groups(&config.file_groups, (count, 0), ordered);
         return split.unwrap_or_else(|| config.file_groups.clone());
     }
     if ordered {

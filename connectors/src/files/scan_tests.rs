@@ -247,7 +247,7 @@ async fn a_table_declared_wider_or_with_more_columns_reads_old_files() {
     lake.register(spec.clone()).await.expect("table");
     let error = lake.failure("SELECT * FROM t").await;
     assert!(
-        error.contains("a.parquet\" has the column \"id\" as Int32"),
+        error.contains("a.parquet\" has the column \"id\" as INT, which"),
         "{error}"
     );
 

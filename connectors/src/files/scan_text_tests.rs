@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 use datafusion::arrow::array::{ArrayRef, Float64Array, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow_avro::writer::AvroWriter;
 use datafusion::common::parsers::CompressionTypeVariant;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
@@ -189,6 +190,14 @@ async fn avro_files_are_matched_by_name() {
     );
     assert_eq!(lake.value("SELECT sum(a) FROM t").await, "6");
     assert_eq!(lake.value("SELECT count(*) FROM t").await, "3");
+    write("t/b.avro", vec![("a", ints([300]))]);
+    let mut spec = lake.spec(Format::Avro, "t", &[]).await.expect("spec");
+    spec.columns = Arc::new(Schema::new(vec![Field::new("a", DataType::Int8, true)]));
+    lake.ctx.deregister_table("t").expect("deregister");
+    lake.register(spec).await.expect("table");
+    let error = lake.failure("SELECT sum(a) FROM t").await;
+    assert!(error.contains("b.avro\" cannot be read as AVRO"), "{error}");
+    assert!(error.contains("type TINYINT"), "{error}");
     lake.text("t/c.avro", "Obj no more");
     let error = lake
         .spec(Format::Avro, "t", &[])

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{
     DECIMAL128_MAX_PRECISION, DataType, Field, FieldRef, Fields, Schema, TimeUnit,
 };
+use waterbuck_engine::sql::sql_type;
 use waterbuck_engine::{Error, Result};
 
 /// How far types of different files may be apart.
@@ -72,9 +73,9 @@ impl MergedColumns {
                 return Err(Error::data(format!(
                     "the column \"{}\" is {} in file \"{}\" but {} in file \"{file}\"",
                     field.name(),
-                    known.field.data_type(),
+                    sql_type(known.field.data_type()),
                     known.first_file,
-                    field.data_type()
+                    sql_type(field.data_type())
                 )));
             };
             known.seen += times;
@@ -334,7 +335,7 @@ mod tests {
         let clash = merged.add(&Schema::new(vec![Field::new("a", T::Utf8, true)]), "two");
         assert_eq!(
             clash.expect_err("clash").to_string(),
-            "the column \"a\" is Int32 in file \"one\" but Utf8 in file \"two\""
+            "the column \"a\" is INT in file \"one\" but VARCHAR in file \"two\""
         );
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
+use waterbuck_engine::sql::sql_type;
 use waterbuck_engine::{Error, Result};
 
 use super::file_facts::FileFacts;
@@ -76,8 +77,10 @@ fn of_column(
     }
     if !can_read_as(found, wanted) {
         return Err(Error::data(format!(
-            "file \"{file}\" has the column \"{}\" as {found}, which cannot be read as {wanted}",
-            field.name()
+            "file \"{file}\" has the column \"{}\" as {}, which cannot be read as {}",
+            field.name(),
+            sql_type(found),
+            sql_type(wanted)
         )));
     }
     // A bound survives a cast only where the cast keeps every value.

@@ -8,19 +8,16 @@ use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::scalar::ScalarValue;
 use uuid::Uuid;
-use waterbuck_catalog::{
-    ColumnDef, FileChange, ManagedTable, NewTable, OnExisting, TableDef, TableKind,
-};
+use waterbuck_catalog::{ColumnDef, ManagedTable, NewTable, OnExisting, TableDef, TableKind};
 use waterbuck_connectors::files::Format;
-use waterbuck_connectors::files::write::{
-    OverwriteScope, PartitionValues, WriteTarget, WrittenFile,
-};
+use waterbuck_connectors::files::write::{PartitionValues, WriteTarget};
 use waterbuck_engine::sql::{CreateTable, Insert, Statement};
 use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
 use super::columns::{catalog_columns, partition_columns, plain_columns};
 use super::ddl::{on_existing, refuse_system};
+use super::overwrite::{managed_change, overwrite_scope, table_base};
 use super::query::LogicalQuery;
 use super::write::write_aside;
 use crate::plan::{arrow_schema, plan_error};
@@ -116,11 +113,13 @@ pub(super) async fn create_table(
 pub(super) async fn execute(context: &StatementContext, insert: &Insert) -> Result<Outcome> {
     // Before the source is bound: what others commit after that is not read, and so is a conflict.
     let snapshot = context.core().catalog.current_snapshot().await?;
+    let table = target_table(context, insert).await?;
+    let base = table_base(context, insert, &table).await?;
     let PlannedInsert {
         table,
         source,
         named,
-    } = plan(context, insert).await?;
+    } = plan_into(context, insert, table).await?;
     match &table.kind {
         TableKind::Managed(managed) => {
             let target = managed_target(managed, &table.columns)?;
@@ -142,8 +141,11 @@ pub(super) async fn execute(context: &StatementContext, insert: &Insert) -> Resu
             let target = tables::external_target(context, external, &table.columns)?;
             let (aside, files) = write_aside(context, source, target).await?;
             let rows = files.iter().map(|file| file.rows).sum();
-            let scope = overwrite_scope(insert, &external.partition_columns, &files, named);
-            aside.publish(files, scope).await?;
+            let replaced = base.map(|base| {
+                let scope = overwrite_scope(insert, &external.partition_columns, &files, named);
+                (scope, base)
+            });
+            aside.publish(files, replaced).await?;
             Ok(context.wrote(rows))
         }
         TableKind::View(_) => Err(Error::invalid(format!(
@@ -175,12 +177,25 @@ pub(super) struct PlannedInsert {
 }
 
 pub(super) async fn plan(context: &StatementContext, insert: &Insert) -> Result<PlannedInsert> {
+    let table = target_table(context, insert).await?;
+    plan_into(context, insert, table).await
+}
+
+async fn target_table(context: &StatementContext, insert: &Insert) -> Result<TableDef> {
     let name = context.table_name(&insert.table)?;
     refuse_system(&name.schema)?;
     let catalog = &context.core().catalog;
-    let Some(table) = catalog.table(&name).await? else {
-        return Err(catalog.missing(&name).await);
-    };
+    match catalog.table(&name).await? {
+        Some(table) => Ok(table),
+        None => Err(catalog.missing(&name).await),
+    }
+}
+
+async fn plan_into(
+    context: &StatementContext,
+    insert: &Insert,
+    table: TableDef,
+) -> Result<PlannedInsert> {
     let Statement::Query(query) = Statement::from_query(insert.source.clone()) else {
         return Err(Error::internal("the source is no query"));
     };
@@ -402,48 +417,4 @@ fn field_ids(columns: &[ColumnDef]) -> SchemaRef {
         Field::clone(field).with_metadata(id.into())
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-fn managed_change(
-    insert: &Insert,
-    partition_columns: &[String],
-    files: &[WrittenFile],
-    named: Option<PartitionValues>,
-) -> FileChange {
-    if !insert.overwrite {
-        return FileChange::Append;
-    }
-    if partition_columns.is_empty() || insert.partition.is_empty() {
-        return FileChange::Overwrite;
-    }
-    FileChange::OverwritePartitions(overwritten(files, named))
-}
-
-/// What an `INSERT OVERWRITE` into files takes the place of; `None` for an `INSERT INTO`.
-fn overwrite_scope(
-    insert: &Insert,
-    partition_columns: &[String],
-    files: &[WrittenFile],
-    named: Option<PartitionValues>,
-) -> Option<OverwriteScope> {
-    if !insert.overwrite {
-        return None;
-    }
-    if partition_columns.is_empty() || insert.partition.is_empty() {
-        return Some(OverwriteScope::All);
-    }
-    Some(OverwriteScope::Partitions(overwritten(files, named)))
-}
-
-/// The partitions an `INSERT OVERWRITE` takes the place of: those written, and the one that is
-/// named in full even when no row was written to it.
-fn overwritten(files: &[WrittenFile], named: Option<PartitionValues>) -> Vec<PartitionValues> {
-    let written = files.iter().map(|file| file.partition_values.clone());
-    let mut partitions: Vec<PartitionValues> = vec![];
-    for partition in written.chain(named) {
-        if !partitions.contains(&partition) {
-            partitions.push(partition);
-        }
-    }
-    partitions
 }

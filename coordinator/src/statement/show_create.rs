@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use waterbuck_catalog::{ColumnDef, ExternalTable, ManagedTable, TableDef, TableKind, ViewDef};
 
-use super::sql_types::sql_type;
+use waterbuck_engine::sql::sql_type;
 
 /// The statement that makes `table`.
 pub(super) fn statement(table: &TableDef) -> String {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use arrow::datatypes::{FieldRef, Fields};
 use datafusion::common::TableReference;
 use waterbuck_catalog::{TableDef, TableKind};
+use waterbuck_engine::sql::sql_type;
 use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
-use super::sql_types::sql_type;
 use crate::plan::Binder;
 use crate::tables::{self, FileFacts};
 

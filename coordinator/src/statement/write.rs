@@ -8,7 +8,7 @@ use datafusion::physical_plan::common::collect;
 use object_store::ObjectStore;
 use uuid::Uuid;
 use waterbuck_connectors::files::write::{
-    OverwriteScope, WriteTarget, WrittenFile, abort, publish_append, publish_overwrite,
+    OverwriteScope, TableBase, WriteTarget, WrittenFile, abort, publish_append, publish_overwrite,
     written_files,
 };
 use waterbuck_engine::Result;
@@ -58,19 +58,19 @@ pub(super) async fn write_aside(
 }
 
 impl Aside {
-    /// Makes the files visible, in the place of what `scope` says; goes on to the end even when
-    /// the client goes away in the middle.
+    /// Makes the files visible, in the place of what `replaced` says, if that is still what it was;
+    /// goes on to the end even when the client goes away in the middle.
     pub(super) async fn publish(
         mut self,
         files: Vec<WrittenFile>,
-        scope: Option<OverwriteScope>,
+        replaced: Option<(OverwriteScope, TableBase)>,
     ) -> Result<()> {
         let core = Arc::clone(&self.core);
         let publication = async move {
             // A publication that fails cleans up itself, or leaves the journal by which it is
             // completed later: nothing of it may be removed here.
             self.keep();
-            self.publish_now(&files, scope).await
+            self.publish_now(&files, replaced).await
         };
         core.to_the_end(publication).await
     }
@@ -95,7 +95,7 @@ impl Aside {
     async fn publish_now(
         &self,
         files: &[WrittenFile],
-        scope: Option<OverwriteScope>,
+        replaced: Option<(OverwriteScope, TableBase)>,
     ) -> Result<()> {
         let target = self.target_of(self.ids.lock().last().copied());
         let location = crate::tables::parse_location(&target.location)?;
@@ -104,9 +104,11 @@ impl Aside {
             .recovery
             .run(&self.store, &target.location)
             .await?;
-        let published = match scope {
+        let published = match &replaced {
             None => publish_append(&self.store, &target, files).await,
-            Some(scope) => publish_overwrite(&self.store, &target, files, scope).await,
+            Some((scope, base)) => {
+                publish_overwrite(&self.store, &target, files, (scope, base)).await
+            }
         };
         self.core.files.forget(&location);
         if published.is_err() {

@@ -27,6 +27,8 @@ mod source;
 mod statement;
 mod storage_words;
 mod syntax_error;
+mod type_names;
+mod type_words;
 mod write;
 
 #[cfg(test)]
@@ -54,4 +56,6 @@ pub use refused::Refused;
 pub use security::{AlterUser, CreateSecret, CreateUser, DropSecret, DropUser, Hidden};
 pub use show::{Describe, Show};
 pub use statement::{Analyze, ParsedStatement, Prepared, PreparedAction, Statement};
+pub use type_names::{fraction_digits, sql_type};
+pub use type_words::with_sql_types;
 pub use write::{CopySource, CopyTo, Insert, PartitionValue};

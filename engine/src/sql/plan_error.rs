@@ -9,6 +9,7 @@ use super::caret::caret_numbered;
 use super::error_words::{self, Words};
 use super::source::absolute;
 use super::statement::ParsedStatement;
+use super::type_words::with_sql_types;
 use crate::Error;
 
 /// Deepest chain of causes that is followed.
@@ -66,7 +67,7 @@ fn into_ours(error: DataFusionError) -> Error {
         return Error::new(ours.kind(), ours.to_string());
     }
     let Words { kind, message } = words_of(&error);
-    Error::new(kind, message)
+    Error::new(kind, with_sql_types(&message))
 }
 
 /// Our own error among the causes: operators and object stores wrap it in theirs.

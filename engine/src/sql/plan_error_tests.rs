@@ -255,7 +255,7 @@ fn each_kind_of_failure_has_its_kind() {
                     .to_string(),
             ),
             ErrorKind::InvalidQuery,
-            "function \"f\" does not take (Utf8); it takes f(Int64)",
+            "function \"f\" does not take (VARCHAR); it takes f(BIGINT)",
         ),
         (
             DataFusionError::ObjectStore(Box::new(store("data/a.parquet"))),

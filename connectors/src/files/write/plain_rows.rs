@@ -7,6 +7,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::Result;
 use waterbuck_engine::Error;
+use waterbuck_engine::sql::{sql_type, with_sql_types};
 
 /// `batch` in the plain types of `schema`, by position. A value that does not fit its column is
 /// an error, as is a NULL in a column that takes none.
@@ -32,11 +33,11 @@ fn plain_column(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
         ..CastOptions::default()
     };
     cast_with_options(column, field.data_type(), &strict).map_err(|e| {
-        let (name, data_type) = (field.name(), field.data_type());
+        let (name, data_type) = (field.name(), sql_type(field.data_type()));
         Error::data(format!(
             "a value does not fit column \"{name}\" of type {data_type}"
         ))
-        .with_source(e)
+        .with_source(with_sql_types(&e.to_string()))
         .into()
     })
 }

@@ -5,6 +5,8 @@
 //! apart by the [`PublishGate`](super::PublishGate), which the caller holds while it publishes.
 //!
 //! Order of an overwrite: journal, moves, removal of the replaced files, staging directory removed.
+//! Before the first step the files to be replaced are listed and compared with those the statement
+//! was planned on, since what another program has put there meanwhile must not be removed unread.
 //! At every moment the old rows or the new rows are complete on the store; between the moves and
 //! the end of the removals a foreign reader can see both. If a move fails, the new files are taken
 //! back and the old ones are untouched. If a removal fails, the journal stays and the error says
@@ -16,35 +18,19 @@
 //! Stores without a rename (S3, GCS, Azure) copy within the store and delete; S3 copies files of
 //! up to 5 GiB in that way.
 
-use std::collections::{BTreeSet, HashSet};
-use std::path::Path as FsPath;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::common::ScalarValue;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::layout::Layout;
-use super::partition::{PartitionValues, partition_directory};
 use super::publish_plan::PublishPlan;
 use super::remove::remove_staging;
+use super::replaced::{OverwriteScope, TableBase};
 use super::target::WriteTarget;
 use super::written::WrittenFile;
-use crate::files::listing::{FileFilter, RawFile, list};
-use crate::files::partition::{PartitionColumn, engine_type, values};
-use crate::files::{FormatOptions, Location};
-
-/// Which of the files that are there an overwrite replaces.
-#[derive(Debug, Clone, PartialEq)]
-pub enum OverwriteScope {
-    /// Every file of the table.
-    All,
-    /// The partitions that occur in the new files, and the ones named here, which are emptied even
-    /// when no row was written to them. A name may give the first partition columns only: it then
-    /// stands for every partition below.
-    Partitions(Vec<PartitionValues>),
-}
 
 /// Moves `files` to their final places and returns these, as paths on the store. On failure
 /// nothing of the write remains.
@@ -58,18 +44,22 @@ pub async fn publish_append(
 
 /// Moves `files` to their final places, then removes what they replace; returns the final places.
 /// When nothing could be moved, nothing of the write remains and the old files are as before.
+///
+/// # Errors
+/// `Conflict` naming a file to be replaced that is not as it was in `base`, else what the store
+/// says.
 pub async fn publish_overwrite(
     store: &Arc<dyn ObjectStore>,
     target: &WriteTarget,
     files: &[WrittenFile],
-    scope: OverwriteScope,
+    (scope, base): (&OverwriteScope, &TableBase),
 ) -> Result<Vec<Path>> {
     if !target.staging {
         return Err(Error::internal(
             "a write without staging is not published by moving files",
         ));
     }
-    let replaced = match replaced_files(store, target, files, &scope).await {
+    let replaced = match base.replaced(store, target, files, scope).await {
         Ok(replaced) => replaced,
         Err(error) => {
             discard(store, target).await;
@@ -176,98 +166,4 @@ async fn discard(store: &Arc<dyn ObjectStore>, target: &WriteTarget) {
     if let Err(error) = remove_staging(store, target).await {
         tracing::warn!(%error, write_id = %target.write_id, "staging directory not removed");
     }
-}
-
-/// The files a reader sees and the overwrite replaces, as paths on the store.
-async fn replaced_files(
-    store: &Arc<dyn ObjectStore>,
-    target: &WriteTarget,
-    files: &[WrittenFile],
-    scope: &OverwriteScope,
-) -> Result<Vec<String>> {
-    let location = Location::parse(&target.location, FsPath::new("/"))?;
-    if !location.is_directory_like() {
-        return Err(Error::invalid(format!(
-            "\"{}\" is a pattern; only a directory can be overwritten",
-            target.location
-        )));
-    }
-    let options = FormatOptions::parse(target.format, &target.options)?;
-    let filter = FileFilter {
-        format: target.format,
-        extension: options.extension,
-    };
-    let old = match list(store, &location, &filter).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        found => found?,
-    };
-    let replaced = match scope {
-        OverwriteScope::All => old,
-        OverwriteScope::Partitions(named) => {
-            let columns = partition_columns(target)?;
-            let wanted = wanted_partitions(files, named, &columns)?;
-            in_partitions(old, &wanted, &columns)?
-        }
-    };
-    Ok(replaced
-        .into_iter()
-        .map(|file| file.meta.location.to_string())
-        .collect())
-}
-
-fn partition_columns(target: &WriteTarget) -> Result<Vec<PartitionColumn>> {
-    let indices = target.partition_indices()?;
-    Ok(indices
-        .into_iter()
-        .map(|index| {
-            let field = target.schema.field(index);
-            let data_type = engine_type(field.data_type());
-            PartitionColumn {
-                name: field.name().clone(),
-                data_type,
-            }
-        })
-        .collect())
-}
-
-/// The partitions to replace as typed values, since `month=7` and `month=07` are one partition.
-fn wanted_partitions(
-    files: &[WrittenFile],
-    named: &[PartitionValues],
-    columns: &[PartitionColumn],
-) -> Result<HashSet<Vec<ScalarValue>>> {
-    let written = files.iter().map(|file| &file.partition_values);
-    let distinct: BTreeSet<&PartitionValues> = written.chain(named).collect();
-    distinct
-        .into_iter()
-        .map(|partition| {
-            let in_order = partition
-                .iter()
-                .zip(columns)
-                .all(|((name, _), column)| *name == column.name);
-            if !in_order || partition.len() > columns.len() {
-                return Err(Error::invalid(format!(
-                    "partition \"{}\" does not begin with the table's partition columns",
-                    partition_directory(partition)
-                )));
-            }
-            let file = format!("{}/file", partition_directory(partition));
-            values(&file, &file, &columns[..partition.len()])
-        })
-        .collect()
-}
-
-fn in_partitions(
-    files: Vec<RawFile>,
-    wanted: &HashSet<Vec<ScalarValue>>,
-    columns: &[PartitionColumn],
-) -> Result<Vec<RawFile>> {
-    let mut replaced = Vec::new();
-    for file in files {
-        let partition = values(file.relative(), file.relative(), columns)?;
-        if (0..=columns.len()).any(|depth| wanted.contains(&partition[..depth])) {
-            replaced.push(file);
-        }
-    }
-    Ok(replaced)
 }

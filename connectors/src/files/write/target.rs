@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use uuid::Uuid;
+use waterbuck_engine::sql::sql_type;
 use waterbuck_engine::{Error, Result};
 
 use super::layout::Layout;
@@ -73,7 +74,7 @@ impl WriteTarget {
             if !can_name_a_directory(field.data_type()) {
                 return Err(Error::invalid(format!(
                     "column \"{name}\" of type {} cannot partition files",
-                    field.data_type()
+                    sql_type(field.data_type())
                 )));
             }
         }

@@ -8,8 +8,8 @@ use super::cells::{always, made, number, text, yes_no};
 use super::contents::{Contents, Relation};
 use super::type_facts::{TypeFacts, type_facts};
 use crate::plan::CATALOG_NAME;
-use crate::statement::sql_type;
 use crate::system::build;
+use waterbuck_engine::sql::sql_type;
 
 struct Row<'c> {
     table: &'c Relation,

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::{DataType, IntervalUnit};
 
-use crate::statement::fraction_digits;
+use waterbuck_engine::sql::fraction_digits;
 
 /// What is known of a type; what does not apply to it or has no bound is absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

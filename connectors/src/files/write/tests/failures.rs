@@ -178,7 +178,7 @@ async fn rows_that_do_not_fit_the_columns_are_refused() {
     assert!(
         error
             .to_string()
-            .contains("does not fit column \"v\" of type Int8"),
+            .contains("does not fit column \"v\" of type TINYINT"),
         "{error}"
     );
     assert!(table.is_clean());

@@ -1,9 +1,9 @@
 //! Arrow types by the names SQL gives them.
 
-use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 
 /// The SQL name of a type: one that `CREATE TABLE` understands where there is one.
-pub(crate) fn sql_type(data_type: &DataType) -> String {
+pub fn sql_type(data_type: &DataType) -> String {
     match data_type {
         DataType::Boolean => "BOOLEAN".to_owned(),
         DataType::Int8 => "TINYINT".to_owned(),
@@ -59,7 +59,7 @@ pub(crate) fn sql_type(data_type: &DataType) -> String {
 }
 
 /// How many digits of a second's fraction a unit keeps.
-pub(crate) fn fraction_digits(unit: TimeUnit) -> u8 {
+pub fn fraction_digits(unit: TimeUnit) -> u8 {
     match unit {
         TimeUnit::Second => 0,
         TimeUnit::Millisecond => 3,
