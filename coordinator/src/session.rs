@@ -1,5 +1,6 @@
 //! A user's session: who they are, what they set, and the statements they send.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,10 +10,13 @@ use datafusion::execution::SendableRecordBatchStream;
 use parking_lot::Mutex;
 use uuid::Uuid;
 use waterbuck_engine::settings::Settings;
-use waterbuck_engine::sql::{ParseLimits, ParsedStatement, number_placeholders, parse};
-use waterbuck_engine::{Error, Result};
+use waterbuck_engine::sql::{
+    ParseLimits, ParsedStatement, PreparedQuery, number_placeholders, parse,
+};
+use waterbuck_engine::{Error, ErrorKind, Result};
 
 use crate::coordinator::Core;
+use crate::names::did_you_mean;
 use crate::query::{QueryRecord, elapsed, timed_out};
 use crate::statement::{self, StatementContext};
 
@@ -52,12 +56,25 @@ pub struct PreparedStatement {
     pub parameters: SchemaRef,
 }
 
+/// A query that `PREPARE` keeps.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptQuery {
+    /// The text in which it stands.
+    pub(crate) text: String,
+    pub(crate) query: PreparedQuery,
+}
+
+/// Queries one session may keep.
+const KEPT_MAX: usize = 1000;
+
 /// One user's session.
 pub struct Session {
     id: Uuid,
     user: SessionUser,
     core: Arc<Core>,
     settings: Mutex<Settings>,
+    /// What `PREPARE` keeps, by name.
+    kept: Mutex<BTreeMap<String, KeptQuery>>,
     /// The state of its user it was opened under.
     good_for: AtomicU64,
 }
@@ -71,6 +88,7 @@ impl Session {
             user,
             core,
             settings,
+            kept: Mutex::default(),
             good_for,
         })
     }
@@ -114,6 +132,54 @@ impl Session {
 
     pub(crate) fn change_settings<T>(&self, change: impl FnOnce(&mut Settings) -> T) -> T {
         change(&mut self.settings.lock())
+    }
+
+    /// Keeps a query under a name.
+    ///
+    /// # Errors
+    /// When there is one of that name, or too many are kept.
+    pub(crate) fn keep(&self, name: &str, query: KeptQuery) -> Result<()> {
+        let mut kept = self.kept.lock();
+        if kept.contains_key(name) {
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!("prepared statement \"{name}\" already exists: DEALLOCATE it first"),
+            ));
+        }
+        if kept.len() >= KEPT_MAX {
+            return Err(Error::new(
+                ErrorKind::ResourceExhausted,
+                format!("the session holds {KEPT_MAX} prepared statements: DEALLOCATE some first"),
+            ));
+        }
+        kept.insert(name.to_owned(), query);
+        Ok(())
+    }
+
+    /// The query of that name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn kept(&self, name: &str) -> Result<KeptQuery> {
+        let kept = self.kept.lock();
+        let found = kept.get(name).cloned();
+        found.ok_or_else(|| not_prepared(name, kept.keys()))
+    }
+
+    /// Forgets the query of that name, or all of them without one.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn drop_kept(&self, name: Option<&str>) -> Result<()> {
+        let mut kept = self.kept.lock();
+        match name {
+            None => kept.clear(),
+            Some(name) if kept.remove(name).is_none() => {
+                return Err(not_prepared(name, kept.keys()));
+            }
+            Some(_) => {}
+        }
+        Ok(())
     }
 
     /// Splits a text into its statements.
@@ -198,4 +264,11 @@ impl Session {
     pub fn close(&self) {
         self.core.queries.cancel_session(self.id);
     }
+}
+
+fn not_prepared<'a>(name: &str, kept: impl Iterator<Item = &'a String>) -> Error {
+    let hint = did_you_mean(name, kept.map(String::as_str));
+    Error::not_found(format!(
+        "prepared statement \"{name}\" does not exist{hint}"
+    ))
 }

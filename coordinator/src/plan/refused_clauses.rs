@@ -4,13 +4,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement as DFStatement;
-use datafusion::sql::sqlparser::ast::{
-    JoinConstraint, JoinOperator, Query, Select, SetExpr, TableFactor, Visit, Visitor,
-};
+use datafusion::sql::sqlparser::ast::{Query, Select, SetExpr, TableFactor, Visit, Visitor};
 use waterbuck_engine::{Error, Result};
 
-const FULL_JOIN_USING: &str = "FULL JOIN … USING and NATURAL FULL JOIN are not supported: write \
-                               FULL JOIN … ON and coalesce(l.key, r.key)";
 const PREWHERE: &str = "PREWHERE is not supported: write WHERE";
 const CONNECT_BY: &str = "CONNECT BY is not supported: write WITH RECURSIVE";
 const CLUSTERING: &str = "CLUSTER BY, DISTRIBUTE BY and SORT BY are not supported: write ORDER BY";
@@ -84,14 +80,6 @@ fn in_select(select: &Select) -> ControlFlow<&'static str> {
     let clustered = [&select.cluster_by, &select.distribute_by];
     if clustered.iter().any(|clause| !clause.is_empty()) || !select.sort_by.is_empty() {
         return ControlFlow::Break(CLUSTERING);
-    }
-    let joins = select.from.iter().flat_map(|table| &table.joins);
-    for join in joins {
-        if let JoinOperator::FullOuter(JoinConstraint::Using(_) | JoinConstraint::Natural) =
-            &join.join_operator
-        {
-            return ControlFlow::Break(FULL_JOIN_USING);
-        }
     }
     ControlFlow::Continue(())
 }

@@ -31,7 +31,10 @@ pub(super) async fn create_external(
     let name = context.table_name(&create.name)?;
     refuse_system(&name.schema)?;
     if !create.order.is_empty() {
-        return Err(Error::unsupported("WITH ORDER is not supported"));
+        return Err(Error::unsupported(
+            "WITH ORDER is not supported: nothing holds files to a declared order, and where one has \
+             another the answers would be wrong; leave it out, sorted files are read as well",
+        ));
     }
     if create.secret.is_some() {
         return Err(Error::unsupported(

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
-use waterbuck_engine::sql::{ParsedStatement, Statement};
+use waterbuck_engine::sql::{ParsedStatement, Prepared, Statement};
 use waterbuck_engine::{Error, Result};
 
 use super::{
-    StatementContext, analyze, copy, ddl, explain, insert, query, secrets, set, show, users,
+    StatementContext, analyze, copy, ddl, explain, insert, prepared, query, secrets, set, show,
+    users,
 };
 use crate::session::{Outcome, PreparedStatement};
 
@@ -19,6 +20,7 @@ pub(crate) async fn execute(
     match &parsed.statement {
         Statement::Query(query) => query::execute(context, query).await,
         Statement::Explain(explain) => explain::execute(context, explain).await,
+        Statement::Prepared(statement) => prepared::execute(context, statement).await,
         Statement::CreateExternalTable(create) => ddl::create_external(context, create).await,
         Statement::CreateTable(create) => insert::create_table(context, create).await,
         Statement::CreateView(create) => ddl::create_view(context, create).await,
@@ -43,7 +45,6 @@ pub(crate) async fn execute(
         Statement::DropUser(drop) => users::remove(context, drop).await,
         Statement::Refused(refused) => Err(refused.error()),
         Statement::AlterSchemaRename(_)
-        | Statement::Prepared(_)
         | Statement::Begin
         | Statement::Commit
         | Statement::Rollback => {
@@ -62,6 +63,9 @@ pub(crate) async fn prepare(
         Statement::Query(query) => query::prepare(context, query).await,
         Statement::Insert(insert) => insert::prepare(context, insert).await,
         Statement::Explain(explain) => Ok(rows_of(explain::schema(explain))),
+        Statement::Prepared(Prepared::Execute { name, arguments }) => {
+            prepared::prepare(context, name, arguments).await
+        }
         Statement::Show(what) => show::prepare(context, what).await,
         Statement::Describe(describe) => show::prepare_describe(context, describe).await,
         Statement::DescribeQuery(query) => show::prepare_describe_query(context, query).await,

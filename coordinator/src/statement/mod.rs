@@ -10,6 +10,7 @@ mod explain;
 mod found_files;
 mod insert;
 mod overwrite;
+mod prepared;
 mod query;
 mod rows;
 mod secrets;

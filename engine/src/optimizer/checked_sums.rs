@@ -17,7 +17,7 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 use datafusion::scalar::ScalarValue;
 
 /// Digits of the largest 64-bit integer; a sum has ten more.
-const TERM: DataType = DataType::Decimal128(20, 0);
+pub(super) const TERM: DataType = DataType::Decimal128(20, 0);
 
 /// Makes sums of 64-bit integers fail on overflow.
 #[derive(Debug, Default)]
@@ -80,7 +80,7 @@ fn unaliased(mut expr: &Expr) -> &Expr {
 }
 
 /// Whether all values fit into 32 bits: there are never rows enough for their sum to overflow.
-fn is_small(term: &Expr, input: &DFSchema) -> bool {
+pub(super) fn is_small(term: &Expr, input: &DFSchema) -> bool {
     match term {
         Expr::Literal(value, _) => match value {
             ScalarValue::Int64(Some(number)) => i32::try_from(*number).is_ok(),

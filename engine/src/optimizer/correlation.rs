@@ -6,9 +6,14 @@
 
 use std::sync::Arc;
 
-use datafusion::common::Result;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::expr::BinaryExpr;
+use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, FetchType, JoinType, LogicalPlan, LogicalPlanBuilder, SkipType,
+    Aggregate, Distinct, Expr, ExprSchemable, FetchType, JoinType, LogicalPlan, LogicalPlanBuilder,
+    Operator, SkipType,
 };
 
 use crate::error::Error;
@@ -105,6 +110,84 @@ pub(super) fn check_one_row(plan: &LogicalPlan) -> Result<()> {
         return check_correlation(&aggregate.input);
     }
     check_correlation(plan)
+}
+
+/// Whether every aggregate in `plan` sees the outer query through equalities alone. Only then may
+/// its rows be grouped by what they are compared with.
+pub(super) fn groups_by_equality(plan: &LogicalPlan) -> bool {
+    let other = plan.exists(|node| {
+        Ok(match node {
+            LogicalPlan::Aggregate(_) if node.contains_outer_reference() => true,
+            LogicalPlan::Aggregate(aggregate) => !is_related_by_equality(&aggregate.input),
+            LogicalPlan::Distinct(distinct) => !is_related_by_equality(distinct.input()),
+            _ => false,
+        })
+    });
+    other.is_ok_and(|other| !other)
+}
+
+fn is_related_by_equality(plan: &LogicalPlan) -> bool {
+    let other =
+        plan.exists(|node| {
+            Ok(match node {
+                LogicalPlan::Filter(filter) => split_conjunction(&filter.predicate)
+                    .into_iter()
+                    .any(|condition| {
+                        condition.contains_outer() && !is_equality(condition, filter.input.schema())
+                    }),
+                node => node.contains_outer_reference(),
+            })
+        });
+    other.is_ok_and(|other| !other)
+}
+
+/// Whether `condition` says what one column of the subquery is.
+fn is_equality(condition: &Expr, schema: &DFSchema) -> bool {
+    let Expr::BinaryExpr(BinaryExpr {
+        left,
+        op: Operator::Eq,
+        right,
+    }) = condition
+    else {
+        return false;
+    };
+    let sides = [(left, right), (right, left)];
+    sides
+        .iter()
+        .any(|(inner, outer)| is_one_value(inner, schema) && !outer.any_column_refs())
+}
+
+/// Whether `side` is a column, or a cast of one that keeps its values apart: rows that are grouped
+/// by the column must not be split by values that are equal once they are cast.
+fn is_one_value(side: &Expr, schema: &DFSchema) -> bool {
+    match side {
+        Expr::Column(_) => true,
+        Expr::Cast(cast) if matches!(cast.expr.as_ref(), Expr::Column(_)) => cast
+            .expr
+            .get_type(schema)
+            .is_ok_and(|from| keeps_apart(&from, cast.field.data_type())),
+        _ => false,
+    }
+}
+
+fn keeps_apart(from: &DataType, to: &DataType) -> bool {
+    let is_text = |data_type: &DataType| {
+        matches!(
+            data_type,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+        )
+    };
+    match (from, to) {
+        (from, to) if from == to || (is_text(from) && is_text(to)) => true,
+        (DataType::Dictionary(_, from), to) => keeps_apart(from, to),
+        (from, DataType::Dictionary(_, to)) => keeps_apart(from, to),
+        (DataType::Float32, DataType::Float64) => true,
+        (DataType::Date32, DataType::Timestamp(_, _) | DataType::Date64) => true,
+        (DataType::Decimal128(_, from), DataType::Decimal128(_, to)) => from <= to,
+        (from, DataType::Float64) => from.is_integer() && from.primitive_width() <= Some(4),
+        (from, DataType::Decimal128(_, scale)) => from.is_integer() && *scale >= 0,
+        (from, to) => from.is_integer() && to.is_integer(),
+    }
 }
 
 /// An aggregate without `GROUP BY` at the top of a subquery: always one row, less a `HAVING`.

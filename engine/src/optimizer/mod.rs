@@ -1,11 +1,16 @@
 //! The optimizer rules of a Waterbuck session: DataFusion's lists with the faults of the base
 //! corrected. Each rule of ours says which fault it closes.
 
+mod aggregate_body;
 mod aggregate_keys;
 mod build_sides;
 mod checked_arithmetic;
 mod checked_sums;
+mod checked_window_sums;
 mod column_routes;
+mod correlated_aggregates;
+#[cfg(test)]
+mod correlated_tests;
 mod correlation;
 mod distinct_precedence;
 mod filter_barrier;
@@ -34,6 +39,8 @@ pub use aggregate_keys::AggregateKeys;
 pub use build_sides::{BuildSideLimits, BuildSides};
 pub use checked_arithmetic::{CheckedArithmetic, CheckedConstants, checked_functions};
 pub use checked_sums::CheckedSums;
+pub use checked_window_sums::CheckedWindowSums;
+pub use correlated_aggregates::CorrelatedAggregates;
 pub use distinct_precedence::restore_distinct_precedence;
 pub use filter_barrier::FilterBarrier;
 pub use filter_pushdown::PositionalFilterPushdown;

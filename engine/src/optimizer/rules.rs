@@ -12,6 +12,8 @@ use super::aggregate_keys::AggregateKeys;
 use super::build_sides::BuildSides;
 use super::checked_arithmetic::{CheckedArithmetic, CheckedConstants};
 use super::checked_sums::CheckedSums;
+use super::checked_window_sums::CheckedWindowSums;
+use super::correlated_aggregates::CorrelatedAggregates;
 use super::filter_barrier::FilterBarrier;
 use super::filter_pushdown::PositionalFilterPushdown;
 use super::group_names::AmbiguousGroupNames;
@@ -63,6 +65,10 @@ pub fn logical_rules() -> Vec<LogicalRule> {
                 rules.extend([Arc::new(AggregateKeys), rule]);
             }
             "rewrite_set_comparison" => rules.extend([Arc::new(SubqueryPredicates), rule]),
+            // An equality that all terms of an OR share is one once they are simplified.
+            "simplify_expressions" => {
+                rules.extend([rule, Arc::new(CorrelatedAggregates) as LogicalRule]);
+            }
             "eliminate_cross_join" | "extract_equijoin_predicate" => {
                 rules.extend([Arc::new(OpenNullSafeJoins), rule]);
             }
@@ -78,6 +84,7 @@ pub fn logical_rules() -> Vec<LogicalRule> {
     rules.push(Arc::new(TruthTests));
     rules.push(Arc::new(SelfEquality));
     rules.push(Arc::new(CheckedSums));
+    rules.push(Arc::new(CheckedWindowSums));
     rules.push(Arc::new(CheckedArithmetic));
     rules
 }
@@ -118,6 +125,7 @@ mod tests {
             .collect();
         for (ours, count) in [
             ("subquery_predicates", 1),
+            ("correlated_aggregates", 1),
             ("aggregate_keys", 4),
             ("open_null_safe_joins", 3),
             ("raise_filter_barrier", 1),

@@ -12,6 +12,8 @@ use super::exact_numbers::keep_digits;
 use super::fault::{Fault, Parsed};
 use super::inspect::inspect;
 use super::limits::ParseLimits;
+use super::merged_columns::merge_columns;
+use super::patterns::write_patterns;
 use super::source::{DIALECT, Places};
 use crate::Error;
 
@@ -218,6 +220,8 @@ impl<'a> Cursor<'a> {
         balance_chains(query.as_mut());
         keep_digits(query.as_mut());
         inspect(query.as_ref(), self.limits)?;
+        write_patterns(query.as_mut())?;
+        merge_columns(query.as_mut())?;
         Ok(query)
     }
 
@@ -227,6 +231,8 @@ impl<'a> Cursor<'a> {
         balance_chains(&mut expr);
         keep_digits(&mut expr);
         inspect(&expr, self.limits)?;
+        write_patterns(&mut expr)?;
+        merge_columns(&mut expr)?;
         Ok(expr)
     }
 

@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{ObjectName, Query as SqlQuery, TableFactor
 use super::cte_scopes::{CteScopes, single};
 use super::cursor::table_reference;
 use super::ddl::CommentTarget;
+use super::prepared::Prepared;
 use super::show::Show;
 use super::statement::Statement;
 use super::write::CopySource;
@@ -39,7 +40,9 @@ impl Statement {
             Self::Query(statement) | Self::DescribeQuery(statement) => {
                 collector.take_statement(statement)?;
             }
-            Self::Prepared(prepared) => collector.take_statement(&prepared.statement)?,
+            Self::Prepared(Prepared::Prepare { query, .. }) => {
+                collector.take_statement(query.statement())?;
+            }
             Self::Explain(explain) => return explain.statement.table_references(),
             Self::CreateTable(create) => {
                 if let Some(query) = &create.query {

@@ -318,23 +318,24 @@ fn explain_has_words_and_lists() {
 
 #[test]
 fn prepared_statements_are_recognised() {
-    for (sql, action) in [
-        (
-            "PREPARE P (INT, TEXT) AS SELECT $1",
-            PreparedAction::Prepare,
-        ),
-        ("EXECUTE p (1, 'a')", PreparedAction::Execute),
-        ("EXECUTE p", PreparedAction::Execute),
-        ("DEALLOCATE PREPARE p", PreparedAction::Deallocate),
+    for (sql, kind_name, name) in [
+        ("PREPARE P (INT, TEXT) AS SELECT $1", "PREPARE", Some("p")),
+        ("EXECUTE p (1, 'a')", "EXECUTE", Some("p")),
+        ("EXECUTE p", "EXECUTE", Some("p")),
+        ("DEALLOCATE PREPARE p", "DEALLOCATE", Some("p")),
+        ("DEALLOCATE \"ALL\"", "DEALLOCATE", Some("ALL")),
+        ("DEALLOCATE ALL", "DEALLOCATE", None),
     ] {
-        let Statement::Prepared(prepared) = one(sql) else {
+        let statement = one(sql);
+        assert_eq!(statement.kind_name(), kind_name, "{sql}");
+        let Statement::Prepared(prepared) = statement else {
             panic!("{sql}")
         };
-        assert_eq!(
-            (prepared.action, prepared.name.as_str()),
-            (action, "p"),
-            "{sql}"
-        );
+        let found = match &prepared {
+            Prepared::Prepare { name, .. } | Prepared::Execute { name, .. } => Some(name),
+            Prepared::Deallocate { name } => name.as_ref(),
+        };
+        assert_eq!(found.map(String::as_str), name, "{sql}");
     }
     assert_eq!(
         error("PREPARE p AS DELETE FROM t").kind(),

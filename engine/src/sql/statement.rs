@@ -15,6 +15,7 @@ use super::ddl::{
     CreateView, Drop,
 };
 use super::explain::Explain;
+use super::prepared::Prepared;
 use super::security::{AlterUser, CreateSecret, CreateUser, DropSecret, DropUser};
 use super::show::{Describe, Show};
 use super::write::{CopyTo, Insert};
@@ -122,28 +123,6 @@ pub struct Analyze {
     pub columns: Option<Vec<String>>,
 }
 
-/// What a [`Prepared`] statement does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PreparedAction {
-    /// `PREPARE name AS …`.
-    Prepare,
-    /// `EXECUTE name (…)`.
-    Execute,
-    /// `DEALLOCATE name`.
-    Deallocate,
-}
-
-/// A statement about a named prepared statement of the session, planned by DataFusion.
-#[derive(Debug, Clone)]
-pub struct Prepared {
-    /// Which of the three it is.
-    pub action: PreparedAction,
-    /// The name of the prepared statement.
-    pub name: String,
-    /// The whole statement.
-    pub statement: Box<DFStatement>,
-}
-
 impl Statement {
     /// A query as a statement.
     pub fn from_query(query: Box<SqlQuery>) -> Self {
@@ -156,11 +135,9 @@ impl Statement {
             Self::Query(_) => "SELECT",
             Self::Explain(explain) if explain.analyze => "EXPLAIN ANALYZE",
             Self::Explain(_) => "EXPLAIN",
-            Self::Prepared(prepared) => match prepared.action {
-                PreparedAction::Prepare => "PREPARE",
-                PreparedAction::Execute => "EXECUTE",
-                PreparedAction::Deallocate => "DEALLOCATE",
-            },
+            Self::Prepared(Prepared::Prepare { .. }) => "PREPARE",
+            Self::Prepared(Prepared::Execute { .. }) => "EXECUTE",
+            Self::Prepared(Prepared::Deallocate { .. }) => "DEALLOCATE",
             Self::CreateExternalTable(_) => "CREATE EXTERNAL TABLE",
             Self::CreateTable(create) if create.query.is_some() => "CREATE TABLE AS",
             Self::CreateTable(_) => "CREATE TABLE",

@@ -1,19 +1,18 @@
-//! `PREPARE`, `EXECUTE`, `DEALLOCATE`, which DataFusion plans.
+//! `PREPARE`, `EXECUTE`, `DEALLOCATE`.
 
-use datafusion::sql::parser::Statement as DFStatement;
-use datafusion::sql::sqlparser::ast::{Expr, Ident, ObjectName, Statement as SqlStatement};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use crate::Error;
 use crate::sql::cursor::Cursor;
 use crate::sql::fault::Parsed;
-use crate::sql::statement::{Prepared, PreparedAction, Statement};
+use crate::sql::prepared::{Prepared, PreparedQuery};
+use crate::sql::statement::Statement;
 
 pub(super) fn prepare(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     let name = cursor.name()?;
-    let mut data_types = Vec::new();
+    let mut types = Vec::new();
     if cursor.eat_token(&Token::LParen) {
-        data_types = cursor.comma_separated(Cursor::data_type)?;
+        types = cursor.comma_separated(Cursor::data_type)?;
         cursor.expect_token(&Token::RParen)?;
     }
     cursor.expect(&["AS"])?;
@@ -22,56 +21,26 @@ pub(super) fn prepare(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
             Error::unsupported("PREPARE of anything but a query is not supported yet").into(),
         );
     }
-    let query = cursor.query()?;
-    let statement = SqlStatement::Prepare {
-        name: ident(&name),
-        data_types,
-        statement: Box::new(SqlStatement::Query(query)),
-    };
-    Ok(prepared(PreparedAction::Prepare, name, statement))
+    let query = Box::new(PreparedQuery::new(cursor.query()?, types)?);
+    Ok(Statement::Prepared(Prepared::Prepare { name, query }))
 }
 
 pub(super) fn execute(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     let name = cursor.name()?;
-    let mut parameters: Vec<Expr> = Vec::new();
-    let has_parentheses = cursor.eat_token(&Token::LParen);
-    if has_parentheses && !cursor.eat_token(&Token::RParen) {
-        parameters = cursor.comma_separated(Cursor::expr)?;
+    let mut arguments = Vec::new();
+    if cursor.eat_token(&Token::LParen) && !cursor.eat_token(&Token::RParen) {
+        arguments = cursor.comma_separated(Cursor::expr)?;
         cursor.expect_token(&Token::RParen)?;
     }
-    let statement = SqlStatement::Execute {
-        name: Some(ObjectName::from(vec![ident(&name)])),
-        parameters,
-        has_parentheses,
-        immediate: false,
-        into: Vec::new(),
-        using: Vec::new(),
-        output: false,
-        default: false,
-    };
-    Ok(prepared(PreparedAction::Execute, name, statement))
+    Ok(Statement::Prepared(Prepared::Execute { name, arguments }))
 }
 
 pub(super) fn deallocate(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
-    let prepare = cursor.eat(&["PREPARE"]);
-    let name = cursor.name()?;
-    let statement = SqlStatement::Deallocate {
-        name: ident(&name),
-        prepare,
+    cursor.eat(&["PREPARE"]);
+    let name = if cursor.eat(&["ALL"]) {
+        None
+    } else {
+        Some(cursor.name()?)
     };
-    Ok(prepared(PreparedAction::Deallocate, name, statement))
-}
-
-fn prepared(action: PreparedAction, name: String, statement: SqlStatement) -> Statement {
-    let statement = Box::new(DFStatement::Statement(Box::new(statement)));
-    Statement::Prepared(Prepared {
-        action,
-        name,
-        statement,
-    })
-}
-
-/// The name is in its final case already.
-fn ident(name: &str) -> Ident {
-    Ident::with_quote('"', name)
+    Ok(Statement::Prepared(Prepared::Deallocate { name }))
 }
