@@ -30,7 +30,7 @@ mod subquery_predicates;
 #[cfg(test)]
 mod subquery_tests;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod truth_tests;
 mod union_names;
 mod window_order;

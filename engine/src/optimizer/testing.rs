@@ -24,17 +24,17 @@ use super::{
 };
 
 /// A session with the rules, and without anything else of Waterbuck's.
-pub(super) fn session() -> SessionContext {
+pub(crate) fn session() -> SessionContext {
     SessionContext::new_with_state(state(4).build())
 }
 
 /// A session with DataFusion's own rules.
-pub(super) fn stock_session() -> SessionContext {
+pub(crate) fn stock_session() -> SessionContext {
     SessionContext::new_with_config(SessionConfig::new().with_target_partitions(4))
 }
 
 /// `session()` after the set-up statements, one per line.
-pub(super) async fn session_after(set_up: &str) -> SessionContext {
+pub(crate) async fn session_after(set_up: &str) -> SessionContext {
     let session = session();
     for statement in set_up
         .lines()
@@ -47,13 +47,13 @@ pub(super) async fn session_after(set_up: &str) -> SessionContext {
 }
 
 /// The rows of the answer, sorted, cells joined by spaces.
-pub(super) async fn rows(session: &SessionContext, sql: &str) -> Vec<String> {
+pub(crate) async fn rows(session: &SessionContext, sql: &str) -> Vec<String> {
     try_rows(session, sql)
         .await
         .unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
-pub(super) async fn try_rows(
+pub(crate) async fn try_rows(
     session: &SessionContext,
     sql: &str,
 ) -> Result<Vec<String>, DataFusionError> {
@@ -81,7 +81,7 @@ pub(super) async fn try_rows(
 }
 
 /// Writes each of `queries` as one Parquet file of the table `name` and registers it.
-pub(super) async fn register_files(
+pub(crate) async fn register_files(
     session: &SessionContext,
     directory: &Path,
     name: &str,
@@ -103,13 +103,13 @@ pub(super) async fn register_files(
 }
 
 /// Workers on this machine's network, stopped when dropped.
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     addresses: Vec<SocketAddr>,
     _workers: JoinSet<()>,
 }
 
 impl Cluster {
-    pub(super) async fn start(workers: usize) -> Self {
+    pub(crate) async fn start(workers: usize) -> Self {
         let mut addresses = Vec::new();
         let mut running = JoinSet::new();
         for _ in 0..workers {
@@ -136,7 +136,7 @@ impl Cluster {
     }
 
     /// A session whose scans are split over all workers.
-    pub(super) fn session(&self) -> SessionContext {
+    pub(crate) fn session(&self) -> SessionContext {
         let urls = self
             .addresses
             .iter()
@@ -172,7 +172,7 @@ fn state(partitions: usize) -> SessionStateBuilder {
 }
 
 /// The physical plan as text.
-pub(super) async fn plan_text(session: &SessionContext, sql: &str) -> String {
+pub(crate) async fn plan_text(session: &SessionContext, sql: &str) -> String {
     let plan = session
         .sql(sql)
         .await

@@ -7,6 +7,7 @@ use datafusion::prelude::SessionConfig;
 use datafusion_distributed::DistributedExt;
 
 use super::{pausing, version};
+use crate::decimal_sum::sum_function;
 use crate::distinct_sketch::distinct_sketch_function;
 use crate::optimizer;
 
@@ -84,7 +85,7 @@ impl SessionFactory {
         builder
             .aggregate_functions()
             .get_or_insert_default()
-            .push(distinct_sketch_function());
+            .extend([distinct_sketch_function(), sum_function()]);
         self.extensions
             .iter()
             .fold(builder, |builder, extension| extension.configure(builder))
