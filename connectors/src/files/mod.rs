@@ -63,6 +63,7 @@ mod store_builder;
 mod stores;
 mod table;
 mod target;
+mod whole_files;
 pub mod write;
 
 pub use extension::FilesExtension;

@@ -18,6 +18,7 @@ use url::Url;
 use waterbuck_engine::{Error, Result};
 
 use super::secret::Secret;
+use super::whole_files::WholeFiles;
 
 /// A store that does not answer is reported after this long, not after minutes of retries.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -33,7 +34,7 @@ pub(super) fn build_store(url: &Url, secret: Option<&Secret>) -> Result<Arc<dyn 
         Some("s3") => Arc::new(s3(url, options)?),
         Some("gcs") => Arc::new(gcs(url, options)?),
         Some("azure") => Arc::new(azure(url, options)?),
-        Some("http") => Arc::new(http(url, options)?),
+        Some("http") => Arc::new(WholeFiles::new(http(url, options)?)),
         Some("hdfs") => Arc::new(hdfs(url, options)?),
         _ if url.scheme() == "file" => Arc::new(LocalFileSystem::new()),
         _ => {
