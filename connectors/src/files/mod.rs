@@ -10,6 +10,7 @@
 //!                        statistics     executors, which check every file against its pin
 //! ```
 
+mod batched_metrics;
 mod byte_cache;
 mod compression;
 mod containers;

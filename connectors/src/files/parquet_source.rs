@@ -8,7 +8,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{
-    FileOpener, FileScanConfig, FileSource, ParquetSource,
+    FileGroup, FileOpener, FileScanConfig, FileScanConfigBuilder, FileSource, ParquetSource,
 };
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
@@ -21,6 +21,7 @@ use datafusion_datasource::morsel::Morselizer;
 use object_store::ObjectStore;
 use url::Url;
 
+use super::batched_metrics::{BatchedMetrics, FILES_MIN};
 use super::named_morsels::NamedMorselizer;
 use super::parquet_reader::{FooterSource, PinnedReaderFactory};
 use super::regroup::spread;
@@ -34,6 +35,9 @@ pub(super) struct ParquetTableSource {
     inner: Arc<dyn FileSource>,
     /// Where footers are kept; without one every scan reads them.
     footers: Option<Arc<FileMetadataCache>>,
+    batch_rows: Option<usize>,
+    /// Whether row groups or files are read in an order that a sort above asked for.
+    follows_sort: bool,
 }
 
 impl ParquetTableSource {
@@ -41,6 +45,8 @@ impl ParquetTableSource {
         Self {
             inner: Arc::new(parquet),
             footers,
+            batch_rows: None,
+            follows_sort: false,
         }
     }
 
@@ -54,6 +60,47 @@ impl ParquetTableSource {
             inner,
             ..self.clone()
         })
+    }
+
+    fn parquet(&self) -> Result<&ParquetSource> {
+        self.inner.downcast_ref::<ParquetSource>().ok_or_else(|| {
+            DataFusionError::Internal("a Parquet scan lost its Parquet source".into())
+        })
+    }
+
+    /// What makes a source that reads the same with metrics of its own; `None` where that cannot be
+    /// made from outside.
+    fn copies(
+        &self,
+        readers: &Arc<PinnedReaderFactory>,
+    ) -> Result<Option<impl Fn() -> Result<ParquetSource> + Send + Sync + use<>>> {
+        let (Some(batch_rows), false) = (self.batch_rows, self.follows_sort) else {
+            return Ok(None);
+        };
+        let parquet = self.parquet()?;
+        let schema = parquet.table_schema().clone();
+        let options = parquet.table_parquet_options().clone();
+        let predicate = parquet.filter();
+        let projection = parquet.projection().cloned();
+        let readers = Arc::clone(readers);
+        Ok(Some(move || {
+            let mut copy = ParquetSource::new(schema.clone())
+                .with_table_parquet_options(options.clone())
+                .with_parquet_file_reader_factory(Arc::clone(&readers) as _);
+            if let Some(predicate) = &predicate {
+                copy = copy.with_predicate(Arc::clone(predicate));
+            }
+            let mut source = copy.with_batch_size(batch_rows);
+            if let Some(projection) = &projection {
+                source = source.try_pushdown_projection(projection)?.ok_or_else(|| {
+                    DataFusionError::Internal("a Parquet scan takes no projection".into())
+                })?;
+            }
+            let copy = source.downcast_ref::<ParquetSource>();
+            copy.cloned().ok_or_else(|| {
+                DataFusionError::Internal("a Parquet scan lost its Parquet source".into())
+            })
+        }))
     }
 }
 
@@ -74,19 +121,26 @@ impl FileSource for ParquetTableSource {
         partition: usize,
     ) -> Result<Box<dyn Morselizer>> {
         let url = AsRef::<Url>::as_ref(&config.object_store_url).clone();
-        let parquet = self.inner.downcast_ref::<ParquetSource>().ok_or_else(|| {
-            DataFusionError::Internal("a Parquet scan lost its Parquet source".into())
-        })?;
         let source = FooterSource {
             store: Arc::clone(&store),
             url: url.clone(),
             cache: self.footers.as_ref().map(Arc::clone),
             size_hint: None,
         };
-        let inner = parquet
-            .clone()
-            .with_parquet_file_reader_factory(Arc::new(PinnedReaderFactory::new(source)))
-            .create_morselizer(Arc::clone(&store), config, partition)?;
+        let readers = Arc::new(PinnedReaderFactory::new(source));
+        let files = config.file_groups.get(partition).map_or(0, FileGroup::len);
+        let copies = match files {
+            FILES_MIN.. => self.copies(&readers)?,
+            _ => None,
+        };
+        let inner = match copies {
+            Some(copy) => batched(copy, (&store, config, partition), self.metrics()),
+            None => self
+                .parquet()?
+                .clone()
+                .with_parquet_file_reader_factory(readers)
+                .create_morselizer(Arc::clone(&store), config, partition)?,
+        };
         Ok(Box::new(NamedMorselizer::new(inner, store, url)))
     }
 
@@ -95,7 +149,11 @@ impl FileSource for ParquetTableSource {
     }
 
     fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
-        self.with_inner(self.inner.with_batch_size(batch_size))
+        Arc::new(Self {
+            inner: self.inner.with_batch_size(batch_size),
+            batch_rows: Some(batch_size),
+            ..self.clone()
+        })
     }
 
     fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {
@@ -150,7 +208,13 @@ impl FileSource for ParquetTableSource {
         Ok(self
             .inner
             .try_pushdown_sort(order, eq_properties)?
-            .map(|inner| self.with_inner(inner)))
+            .map(|inner| {
+                Arc::new(Self {
+                    inner,
+                    follows_sort: true,
+                    ..self.clone()
+                }) as Arc<dyn FileSource>
+            }))
     }
 
     fn reorder_files(&self, files: Vec<PartitionedFile>) -> Vec<PartitionedFile> {
@@ -171,4 +235,28 @@ impl FileSource for ParquetTableSource {
     ) -> Result<TreeNodeRecursion> {
         self.inner.apply_expressions(f)
     }
+}
+
+/// Reads the files of a partition in batches, each by a source of `copy`.
+fn batched(
+    copy: impl Fn() -> Result<ParquetSource> + Send + Sync + 'static,
+    (store, config, partition): (&Arc<dyn ObjectStore>, &FileScanConfig, usize),
+    metrics: &ExecutionPlanMetricsSet,
+) -> Box<dyn Morselizer> {
+    let store = Arc::clone(store);
+    let url = config.object_store_url.clone();
+    let (limit, in_order) = (config.limit, config.preserve_order);
+    let adapter = config.expr_adapter_factory.clone();
+    let make = move || {
+        let source = copy()?;
+        // All that a morselizer takes of a scan; the list of files is not copied.
+        let config = FileScanConfigBuilder::new(url.clone(), Arc::new(source.clone()))
+            .with_limit(limit)
+            .with_preserve_order(in_order)
+            .with_expr_adapter(adapter.clone())
+            .build();
+        let morselizer = source.create_morselizer(Arc::clone(&store), &config, partition)?;
+        Ok((morselizer, source.metrics().clone()))
+    };
+    Box::new(BatchedMetrics::new(Box::new(make), metrics.clone()))
 }

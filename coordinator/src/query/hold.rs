@@ -49,6 +49,8 @@ pub(super) struct Failed {
     pub(super) error: DataFusionError,
     /// Whether a row has reached the client.
     pub(super) released: bool,
+    /// The executor that was lost, where that is why; it may be back already.
+    pub(super) lost: Option<Url>,
 }
 
 type Rows = Sender<Result<RecordBatch, DataFusionError>>;
@@ -88,7 +90,7 @@ pub(super) async fn pump(
             }
             url = &mut lost => {
                 let error = Error::unavailable(format!("executor {url} was lost")).into();
-                return Pumped::Failed(Failed { error, released });
+                return Pumped::Failed(Failed { error, released, lost: Some(url) });
             }
         };
         if let Some(Ok(batch)) = &next {
@@ -100,7 +102,13 @@ pub(super) async fn pump(
                 let _closed = send_all(tx, &mut held, &hold.reservation).await;
                 return Pumped::Done;
             }
-            Some(Err(error)) => return Pumped::Failed(Failed { error, released }),
+            Some(Err(error)) => {
+                return Pumped::Failed(Failed {
+                    error,
+                    released,
+                    lost: None,
+                });
+            }
             Some(Ok(batch)) if batch.num_rows() == 0 => {}
             Some(Ok(batch)) => {
                 let bytes = batch.get_array_memory_size();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion_distributed::{
     DistributedExec, DistributedMetricsFormat, display_plan_ascii,
     rewrite_distributed_plan_with_metrics,
@@ -39,15 +40,28 @@ pub(crate) async fn measure(
     plan: Arc<dyn ExecutionPlan>,
     format: DistributedMetricsFormat,
 ) -> Result<Profile> {
-    let measured = with_metrics(Arc::clone(&plan), format).await?;
-    let text = display_plan_ascii(measured.as_ref(), true);
     if !plan.is::<DistributedExec>() {
+        // Told apart by partition, and with every file, only where each task is told apart.
+        let shown = match format {
+            DistributedMetricsFormat::Aggregated => {
+                DisplayableExecutionPlan::with_metrics(plan.as_ref())
+                    .indent(false)
+                    .to_string()
+            }
+            DistributedMetricsFormat::PerTask => {
+                DisplayableExecutionPlan::with_full_metrics(plan.as_ref())
+                    .indent(true)
+                    .to_string()
+            }
+        };
         return Ok(Profile {
-            plan: text,
+            plan: shown,
             stages: vec![],
             memory_peak_bytes: 0,
         });
     }
+    let measured = with_metrics(Arc::clone(&plan), format).await?;
+    let text = display_plan_ascii(measured.as_ref(), true);
     let summed = match format {
         DistributedMetricsFormat::Aggregated => measured,
         DistributedMetricsFormat::PerTask => {

@@ -276,7 +276,11 @@ async fn recover(
     core: &Arc<Core>,
     query: &PlannedQuery,
     (attempt, executors): (&Attempt, &[Url]),
-    Failed { error, released }: Failed,
+    Failed {
+        error,
+        released,
+        lost: missed,
+    }: Failed,
 ) -> Result<Attempt, DataFusionError> {
     let mut next = attempt.clone();
     if is_out_of_memory(&error) {
@@ -287,7 +291,8 @@ async fn recover(
         tracing::info!(query_id = %query.record.id, ?more, "out of memory: planning again");
         return Ok(next);
     }
-    let lost = core.find_lost(executors).await;
+    let mut lost = core.find_lost(executors).await;
+    lost.extend(missed.filter(|url| !lost.contains(url)));
     if lost.is_empty() && !is_broken_connection(&error) {
         return Err(error);
     }
