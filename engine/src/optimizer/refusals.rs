@@ -43,6 +43,8 @@ fn signature(text: &str) -> Error {
                 .split_once("Candidate functions:")
                 .unwrap_or((useful, ""));
             let call = call.split(". ").next().unwrap_or(call).trim();
+            // Types inside quotes would be taken for the user's own words.
+            let call = call.trim_matches('\'');
             let candidates = candidates.split_whitespace().collect::<Vec<_>>().join(" ");
             let known = if candidates.is_empty() {
                 String::new()
@@ -73,7 +75,7 @@ mod tests {
         assert!(
             refused
                 .message()
-                .starts_with("no function fits the call 'sum(Boolean)'; known: ")
+                .starts_with("no function fits the call sum(Boolean); known: ")
         );
         assert!(
             !refused.message().contains("nternal"),
