@@ -122,6 +122,7 @@ class Cluster:
         if splitting:
             execute(connection, "SET batch_size = 256")
             execute(connection, "SET task_scan_bytes = 1")
+            execute(connection, "SET stage_min_rows = 0")
         return connection
 
 

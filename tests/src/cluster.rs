@@ -196,7 +196,11 @@ impl Cluster {
     /// A new session in which everything that can be split is split, into tiny batches.
     pub async fn splitting_client(&self) -> Client {
         let client = self.client().await;
-        for statement in ["SET batch_size = 16", "SET task_scan_bytes = 1"] {
+        for statement in [
+            "SET batch_size = 16",
+            "SET task_scan_bytes = 1",
+            "SET stage_min_rows = 0",
+        ] {
             client.run(statement).await.expect("the setting exists");
         }
         client

@@ -11,11 +11,16 @@ use waterbuck_tests::{Client, Cluster};
 use crate::tables::{create_table, run_all, write_files};
 
 /// Name, settings and query of each plan.
-const PLANS: [(&str, &[&str], &str); 8] = [
+const PLANS: [(&str, &[&str], &str); 9] = [
     (
         "aggregate",
         &[],
         "SELECT bucket, count(*), sum(amount) FROM facts WHERE id > 10 GROUP BY bucket",
+    ),
+    (
+        "small_aggregate",
+        &["SET stage_min_rows = 10000"],
+        "SELECT bucket, count(*) FROM facts GROUP BY bucket",
     ),
     (
         "top_rows",
@@ -68,7 +73,12 @@ async fn plans_are_what_they_were() {
     for (name, settings, sql) in PLANS {
         run_all(&client, settings).await;
         let plan = explain(&client, sql).await;
-        run_all(&client, &["RESET broadcast_limit", "RESET memory_limit"]).await;
+        let reset = [
+            "RESET broadcast_limit",
+            "RESET memory_limit",
+            "SET stage_min_rows = 0",
+        ];
+        run_all(&client, &reset).await;
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("plans/{name}.txt"));
         let text = format!("{sql}\n\n{plan}\n");
         if std::env::var_os("WATERBUCK_BLESS").is_some() {

@@ -76,6 +76,7 @@ async fn set_sizes(client: &Client, dice: &mut Dice) {
     let settings = [
         format!("SET batch_size = {batch}"),
         format!("SET task_scan_bytes = '{scan}'"),
+        format!("SET stage_min_rows = {}", dice.pick(&["0", "100000"])),
         format!("SET target_partitions = {partitions}"),
         format!("SET broadcast_joins = {}", dice.pick(&["on", "off"])),
     ];

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use url::Url;
 use waterbuck_engine::cluster::Heartbeat;
 use waterbuck_engine::optimizer::BuildSideLimits;
-use waterbuck_engine::session::{SessionFactory, TaskOptions};
+use waterbuck_engine::session::{SessionFactory, SmallStages, TaskOptions};
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, Result};
 
@@ -219,6 +219,9 @@ impl StatePlanner {
                 .optimizer
                 .enable_physical_uncorrelated_scalar_subquery = true;
         }
+        let mut small = SmallStages::default();
+        small.rows = settings.values().stage_min_rows;
+        config.options_mut().extensions.insert(small);
         config.set_distributed_worker_resolver(FixedExecutors(executors));
         Ok(config)
     }

@@ -15,28 +15,18 @@ use datafusion::common::{
     DFSchema, DFSchemaRef, Dependency, FunctionalDependence, FunctionalDependencies, Result,
 };
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, LogicalPlan};
-use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::OptimizerConfig;
+
+use super::node_rule::NodeRule;
 
 /// Replaces believed keys by those that hold, and `DISTINCT` by an aggregate.
-#[derive(Debug, Default)]
-pub struct AggregateKeys;
+pub(super) const AGGREGATE_KEYS: NodeRule = NodeRule::whole_plan("aggregate_keys", rewrite_node);
 
-impl OptimizerRule for AggregateKeys {
-    fn name(&self) -> &str {
-        "aggregate_keys"
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        _config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        restate(plan)
-    }
+fn rewrite_node(
+    plan: LogicalPlan,
+    _config: &dyn OptimizerConfig,
+) -> Result<Transformed<LogicalPlan>> {
+    restate(plan)
 }
 
 /// From the leaves up: a node above a corrected one derives its own keys again.

@@ -21,14 +21,15 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion::optimizer::{AnalyzerRule, ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::{AnalyzerRule, OptimizerConfig};
 use datafusion::scalar::ScalarValue;
 
+use super::node_rule::NodeRule;
 use crate::Error;
 
 /// Makes the integer operators of an optimised plan fail on overflow.
-#[derive(Debug, Default)]
-pub struct CheckedArithmetic;
+pub(super) const CHECKED_ARITHMETIC: NodeRule =
+    NodeRule::bottom_up("checked_arithmetic", rewrite_node);
 
 /// The same for constants, before they are folded.
 #[derive(Debug, Default)]
@@ -44,26 +45,11 @@ static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 3]> = LazyLock::new(|| {
         .map(|operator| Arc::new(ScalarUDF::from(Checked::new(operator))))
 });
 
-impl OptimizerRule for CheckedArithmetic {
-    fn name(&self) -> &str {
-        "checked_arithmetic"
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::BottomUp)
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        _config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        check_node(plan, |_| true)
-    }
+fn rewrite_node(
+    plan: LogicalPlan,
+    _config: &dyn OptimizerConfig,
+) -> Result<Transformed<LogicalPlan>> {
+    check_node(plan, |_| true)
 }
 
 impl AnalyzerRule for CheckedConstants {

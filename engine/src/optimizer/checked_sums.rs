@@ -13,48 +13,34 @@ use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{
     Aggregate, Case, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast,
 };
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::OptimizerConfig;
 use datafusion::scalar::ScalarValue;
 
+use super::node_rule::NodeRule;
+
 /// Digits of the largest 64-bit integer; a sum has ten more.
-pub(super) const TERM: DataType = DataType::Decimal128(20, 0);
+const TERM: DataType = DataType::Decimal128(20, 0);
 
 /// Makes sums of 64-bit integers fail on overflow.
-#[derive(Debug, Default)]
-pub struct CheckedSums;
+pub(super) const CHECKED_SUMS: NodeRule = NodeRule::bottom_up("checked_sums", rewrite_node);
 
-impl OptimizerRule for CheckedSums {
-    fn name(&self) -> &str {
-        "checked_sums"
+fn rewrite_node(
+    plan: LogicalPlan,
+    _config: &dyn OptimizerConfig,
+) -> Result<Transformed<LogicalPlan>> {
+    let LogicalPlan::Aggregate(aggregate) = plan else {
+        return Ok(Transformed::no(plan));
+    };
+    let input = aggregate.input.schema();
+    let wide: Vec<Option<DataType>> = aggregate
+        .aggr_expr
+        .iter()
+        .map(|expr| wide_sum(expr, input))
+        .collect();
+    if wide.iter().all(Option::is_none) {
+        return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
     }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::BottomUp)
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        _config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        let LogicalPlan::Aggregate(aggregate) = plan else {
-            return Ok(Transformed::no(plan));
-        };
-        let input = aggregate.input.schema();
-        let wide: Vec<Option<DataType>> = aggregate
-            .aggr_expr
-            .iter()
-            .map(|expr| wide_sum(expr, input))
-            .collect();
-        if wide.iter().all(Option::is_none) {
-            return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
-        }
-        widen(aggregate, &wide).map(Transformed::yes)
-    }
+    widen(aggregate, &wide).map(Transformed::yes)
 }
 
 /// The type of a sum that may overflow.
@@ -106,43 +92,69 @@ pub(super) fn is_small(term: &Expr, input: &DFSchema) -> bool {
 fn widen(aggregate: Aggregate, wide: &[Option<DataType>]) -> Result<LogicalPlan> {
     let schema = Arc::clone(&aggregate.schema);
     let groups = schema.fields().len() - aggregate.aggr_expr.len();
-    let mut widened = Vec::with_capacity(aggregate.aggr_expr.len());
-    for (position, (expr, wide)) in aggregate.aggr_expr.into_iter().zip(wide).enumerate() {
-        let (qualifier, field) = schema.qualified_field(groups + position);
-        widened.push(match wide {
-            Some(_) => over_decimals(expr).alias_qualified(qualifier.cloned(), field.name()),
-            None => expr,
-        });
-    }
-    let columns = schema
-        .iter()
-        .enumerate()
-        .map(|(position, (qualifier, field))| {
-            let column = Expr::Column((qualifier, field).into());
-            let sum = position
-                .checked_sub(groups)
-                .and_then(|sum| wide[sum].as_ref());
-            match sum {
-                Some(data_type) => cast(column, data_type.clone())
-                    .alias_qualified(qualifier.cloned(), field.name()),
-                None => column,
-            }
-        });
-    let columns: Vec<Expr> = columns.collect();
-    let aggregate = Aggregate::try_new(aggregate.input, aggregate.group_expr, widened)?;
+    let sums = sums_of_decimals(aggregate.aggr_expr, (schema.as_ref(), groups), wide);
+    let aggregate = Aggregate::try_new(aggregate.input, aggregate.group_expr, sums)?;
     LogicalPlanBuilder::from(LogicalPlan::Aggregate(aggregate))
-        .project(columns)?
+        .project(totals_cast_back((schema.as_ref(), groups), wide))?
         .build()
 }
 
+/// `exprs`, which stand behind `before` other columns of `schema`, with decimals in place of the
+/// terms of those sums that are `wide`.
+pub(super) fn sums_of_decimals(
+    exprs: Vec<Expr>,
+    (schema, before): (&DFSchema, usize),
+    wide: &[Option<DataType>],
+) -> Vec<Expr> {
+    let exprs = exprs.into_iter().zip(wide).enumerate();
+    let sums = exprs.map(|(position, (expr, wide))| match wide {
+        Some(_) => {
+            let (qualifier, field) = schema.qualified_field(before + position);
+            over_decimals(expr).alias_qualified(qualifier.cloned(), field.name())
+        }
+        None => expr,
+    });
+    sums.collect()
+}
+
+/// The columns of `schema` with the totals of those sums, which stand behind `before` others, as
+/// the types that they should have.
+pub(super) fn totals_cast_back(
+    (schema, before): (&DFSchema, usize),
+    wide: &[Option<DataType>],
+) -> Vec<Expr> {
+    let columns = schema.iter().enumerate();
+    let columns = columns.map(|(position, (qualifier, field))| {
+        let column = Expr::Column((qualifier, field).into());
+        let sum = position
+            .checked_sub(before)
+            .and_then(|sum| wide[sum].as_ref());
+        match sum {
+            Some(data_type) => {
+                cast(column, data_type.clone()).alias_qualified(qualifier.cloned(), field.name())
+            }
+            None => column,
+        }
+    });
+    columns.collect()
+}
+
+/// The bare function: other rules know a window expression with one name around it, not with two.
 fn over_decimals(expr: Expr) -> Expr {
+    let widen = |terms: &mut Vec<Expr>| {
+        for term in terms {
+            *term = cast(std::mem::take(term), TERM);
+        }
+    };
     match expr {
         Expr::Alias(alias) => over_decimals(*alias.expr),
         Expr::AggregateFunction(mut function) => {
-            for term in &mut function.params.args {
-                *term = cast(std::mem::take(term), TERM);
-            }
+            widen(&mut function.params.args);
             Expr::AggregateFunction(function)
+        }
+        Expr::WindowFunction(mut function) => {
+            widen(&mut function.params.args);
+            Expr::WindowFunction(function)
         }
         other => other,
     }

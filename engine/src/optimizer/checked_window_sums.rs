@@ -1,6 +1,6 @@
 //! Sums of BIGINT over windows that say when a total does not fit.
 //!
-//! As in [`CheckedSums`](super::CheckedSums), the window adds decimals, and a projection above it
+//! As for plain sums (`checked_sums.rs`), the window adds decimals, and a projection above it
 //! casts each total back, which fails when one does not fit.
 
 use std::sync::Arc;
@@ -10,49 +10,35 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Window, WindowFunctionDefinition, cast,
+    Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Window, WindowFunctionDefinition,
 };
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::OptimizerConfig;
 
-use super::checked_sums::{TERM, is_small};
+use super::checked_sums::{is_small, sums_of_decimals, totals_cast_back};
+use super::node_rule::NodeRule;
 use crate::error::Error;
 
 /// Makes window sums of 64-bit integers fail on overflow.
-#[derive(Debug, Default)]
-pub struct CheckedWindowSums;
+pub(super) const CHECKED_WINDOW_SUMS: NodeRule =
+    NodeRule::bottom_up("checked_window_sums", rewrite_node);
 
-impl OptimizerRule for CheckedWindowSums {
-    fn name(&self) -> &str {
-        "checked_window_sums"
+fn rewrite_node(
+    plan: LogicalPlan,
+    _config: &dyn OptimizerConfig,
+) -> Result<Transformed<LogicalPlan>> {
+    let LogicalPlan::Window(window) = plan else {
+        return Ok(Transformed::no(plan));
+    };
+    let input = window.input.schema();
+    let wide: Vec<Option<DataType>> = window
+        .window_expr
+        .iter()
+        .map(|expr| wide_sum(expr, input))
+        .collect::<Result<_>>()?;
+    if wide.iter().all(Option::is_none) {
+        return Ok(Transformed::no(LogicalPlan::Window(window)));
     }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::BottomUp)
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        _config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        let LogicalPlan::Window(window) = plan else {
-            return Ok(Transformed::no(plan));
-        };
-        let input = window.input.schema();
-        let wide: Vec<Option<DataType>> = window
-            .window_expr
-            .iter()
-            .map(|expr| wide_sum(expr, input))
-            .collect::<Result<_>>()?;
-        if wide.iter().all(Option::is_none) {
-            return Ok(Transformed::no(LogicalPlan::Window(window)));
-        }
-        widen(window, &wide).map(Transformed::yes)
-    }
+    widen(window, &wide).map(Transformed::yes)
 }
 
 /// The type of a sum that may overflow.
@@ -98,47 +84,11 @@ fn refuse_sliding_distinct(function: &WindowFunction) -> Result<()> {
 fn widen(window: Window, wide: &[Option<DataType>]) -> Result<LogicalPlan> {
     let schema = Arc::clone(&window.schema);
     let inputs = schema.fields().len() - window.window_expr.len();
-    let mut widened = Vec::with_capacity(window.window_expr.len());
-    for (position, (expr, wide)) in window.window_expr.into_iter().zip(wide).enumerate() {
-        let (qualifier, field) = schema.qualified_field(inputs + position);
-        widened.push(match wide {
-            Some(_) => over_decimals(expr).alias_qualified(qualifier.cloned(), field.name()),
-            None => expr,
-        });
-    }
-    let columns = schema
-        .iter()
-        .enumerate()
-        .map(|(position, (qualifier, field))| {
-            let column = Expr::Column((qualifier, field).into());
-            let sum = position
-                .checked_sub(inputs)
-                .and_then(|sum| wide[sum].as_ref());
-            match sum {
-                Some(data_type) => cast(column, data_type.clone())
-                    .alias_qualified(qualifier.cloned(), field.name()),
-                None => column,
-            }
-        });
-    let columns: Vec<Expr> = columns.collect();
-    let window = Window::try_new(widened, window.input)?;
+    let sums = sums_of_decimals(window.window_expr, (schema.as_ref(), inputs), wide);
+    let window = Window::try_new(sums, window.input)?;
     LogicalPlanBuilder::from(LogicalPlan::Window(window))
-        .project(columns)?
+        .project(totals_cast_back((schema.as_ref(), inputs), wide))?
         .build()
-}
-
-/// The bare function: other rules know a window expression with one name around it, not with two.
-fn over_decimals(expr: Expr) -> Expr {
-    match expr {
-        Expr::Alias(alias) => over_decimals(*alias.expr),
-        Expr::WindowFunction(mut function) => {
-            for term in &mut function.params.args {
-                *term = cast(std::mem::take(term), TERM);
-            }
-            Expr::WindowFunction(function)
-        }
-        other => other,
-    }
 }
 
 #[cfg(test)]

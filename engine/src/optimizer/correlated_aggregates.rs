@@ -25,45 +25,31 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
     Aggregate, Expr, Filter, JoinType, LogicalPlan, LogicalPlanBuilder, Projection, lit, when,
 };
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::OptimizerConfig;
 
 use super::aggregate_body::{AggregateBody, substitute};
 use super::correlation::{groups_by_equality, is_correlated};
+use super::node_rule::NodeRule;
 use crate::error::Error;
 
 /// Answers correlated scalar aggregates whose conditions are more than equalities.
-#[derive(Debug, Default)]
-pub struct CorrelatedAggregates;
+// Subqueries inside a subquery become part of its rows before it is looked at.
+pub(super) const CORRELATED_AGGREGATES: NodeRule =
+    NodeRule::bottom_up("correlated_aggregates", rewrite_node);
 
-impl OptimizerRule for CorrelatedAggregates {
-    fn name(&self) -> &str {
-        "correlated_aggregates"
-    }
-
-    /// Subqueries inside a subquery become part of its rows before it is looked at.
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::BottomUp)
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        match plan {
-            LogicalPlan::Join(join) if lateral(&join.right).is_some_and(is_split) => refuse(),
-            LogicalPlan::Filter(filter) if is_concerned(&filter.predicate) => {
-                answer_filter(filter, config).map(Transformed::yes)
-            }
-            LogicalPlan::Projection(projection) if projection.expr.iter().any(is_concerned) => {
-                answer_projection(projection, config).map(Transformed::yes)
-            }
-            plan => Ok(Transformed::no(plan)),
+fn rewrite_node(
+    plan: LogicalPlan,
+    config: &dyn OptimizerConfig,
+) -> Result<Transformed<LogicalPlan>> {
+    match plan {
+        LogicalPlan::Join(join) if lateral(&join.right).is_some_and(is_split) => refuse(),
+        LogicalPlan::Filter(filter) if is_concerned(&filter.predicate) => {
+            answer_filter(filter, config).map(Transformed::yes)
         }
+        LogicalPlan::Projection(projection) if projection.expr.iter().any(is_concerned) => {
+            answer_projection(projection, config).map(Transformed::yes)
+        }
+        plan => Ok(Transformed::no(plan)),
     }
 }
 

@@ -12,36 +12,23 @@ use datafusion::common::{NullEquality, Result};
 use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, Join, JoinType, LogicalPlan, Operator};
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::OptimizerConfig;
+
+use super::node_rule::NodeRule;
 
 /// Moves the keys of null-safe joins into their conditions.
-#[derive(Debug, Default)]
-pub struct OpenNullSafeJoins;
+pub(super) const OPEN_NULL_SAFE_JOINS: NodeRule =
+    NodeRule::top_down("open_null_safe_joins", rewrite_node);
 
-impl OptimizerRule for OpenNullSafeJoins {
-    fn name(&self) -> &str {
-        "open_null_safe_joins"
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::TopDown)
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        _config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        match plan {
-            LogicalPlan::Join(join) if may_be_mixed(&join) => {
-                Ok(Transformed::yes(LogicalPlan::Join(open(join))))
-            }
-            plan => Ok(Transformed::no(plan)),
+fn rewrite_node(
+    plan: LogicalPlan,
+    _config: &dyn OptimizerConfig,
+) -> Result<Transformed<LogicalPlan>> {
+    match plan {
+        LogicalPlan::Join(join) if may_be_mixed(&join) => {
+            Ok(Transformed::yes(LogicalPlan::Join(open(join))))
         }
+        plan => Ok(Transformed::no(plan)),
     }
 }
 

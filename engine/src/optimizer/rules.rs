@@ -8,24 +8,24 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
-use super::aggregate_keys::AggregateKeys;
+use super::aggregate_keys::AGGREGATE_KEYS;
 use super::build_sides::BuildSides;
-use super::checked_arithmetic::{CheckedArithmetic, CheckedConstants};
-use super::checked_sums::CheckedSums;
-use super::checked_window_sums::CheckedWindowSums;
-use super::correlated_aggregates::CorrelatedAggregates;
+use super::checked_arithmetic::{CHECKED_ARITHMETIC, CheckedConstants};
+use super::checked_sums::CHECKED_SUMS;
+use super::checked_window_sums::CHECKED_WINDOW_SUMS;
+use super::correlated_aggregates::CORRELATED_AGGREGATES;
 use super::filter_barrier::FilterBarrier;
 use super::filter_pushdown::PositionalFilterPushdown;
 use super::group_names::AmbiguousGroupNames;
 use super::implicit_groups::ImplicitGroups;
-use super::null_safe_joins::OpenNullSafeJoins;
+use super::null_safe_joins::OPEN_NULL_SAFE_JOINS;
 use super::nullable_constants::NullableConstants;
 use super::optional::Optional;
 use super::outer_columns::OuterColumnTypes;
-use super::self_equality::SelfEquality;
-use super::subquery_predicates::SubqueryPredicates;
-use super::truth_tests::TruthTests;
-use super::union_names::UnionBranchNames;
+use super::self_equality::SELF_EQUALITY;
+use super::subquery_predicates::SUBQUERY_PREDICATES;
+use super::truth_tests::TRUTH_TESTS;
+use super::union_names::UNION_BRANCH_NAMES;
 use super::window_order::ExplicitWindowOrder;
 
 type AnalysisRule = Arc<dyn AnalyzerRule + Send + Sync>;
@@ -55,22 +55,22 @@ pub fn analyzer_rules() -> Vec<AnalysisRule> {
 
 /// The complete logical rules, in order.
 pub fn logical_rules() -> Vec<LogicalRule> {
-    let mut rules: Vec<LogicalRule> = vec![Arc::new(UnionBranchNames)];
+    let mut rules: Vec<LogicalRule> = vec![Arc::new(UNION_BRANCH_NAMES)];
     for rule in Optimizer::new().rules {
         match rule.name() {
             "replace_distinct_aggregate"
             | "eliminate_join"
             | "eliminate_duplicated_expr"
             | "optimize_projections" => {
-                rules.extend([Arc::new(AggregateKeys), rule]);
+                rules.extend([Arc::new(AGGREGATE_KEYS), rule]);
             }
-            "rewrite_set_comparison" => rules.extend([Arc::new(SubqueryPredicates), rule]),
+            "rewrite_set_comparison" => rules.extend([Arc::new(SUBQUERY_PREDICATES), rule]),
             // An equality that all terms of an OR share is one once they are simplified.
             "simplify_expressions" => {
-                rules.extend([rule, Arc::new(CorrelatedAggregates) as LogicalRule]);
+                rules.extend([rule, Arc::new(CORRELATED_AGGREGATES) as LogicalRule]);
             }
             "eliminate_cross_join" | "extract_equijoin_predicate" => {
-                rules.extend([Arc::new(OpenNullSafeJoins), rule]);
+                rules.extend([Arc::new(OPEN_NULL_SAFE_JOINS), rule]);
             }
             "push_down_filter" => {
                 let (before, after) = (FilterBarrier::Raise, FilterBarrier::Remove);
@@ -79,13 +79,13 @@ pub fn logical_rules() -> Vec<LogicalRule> {
             _ => rules.push(rule),
         }
     }
-    rules.push(Arc::new(OpenNullSafeJoins));
+    rules.push(Arc::new(OPEN_NULL_SAFE_JOINS));
     rules.push(Arc::new(ExtractEquijoinPredicate::new()));
-    rules.push(Arc::new(TruthTests));
-    rules.push(Arc::new(SelfEquality));
-    rules.push(Arc::new(CheckedSums));
-    rules.push(Arc::new(CheckedWindowSums));
-    rules.push(Arc::new(CheckedArithmetic));
+    rules.push(Arc::new(TRUTH_TESTS));
+    rules.push(Arc::new(SELF_EQUALITY));
+    rules.push(Arc::new(CHECKED_SUMS));
+    rules.push(Arc::new(CHECKED_WINDOW_SUMS));
+    rules.push(Arc::new(CHECKED_ARITHMETIC));
     rules
 }
 

@@ -9,35 +9,21 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator, not};
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::OptimizerConfig;
+
+use super::node_rule::NodeRule;
 
 /// Hides equalities of a column with an expression of itself from the physical planner.
-#[derive(Debug, Default)]
-pub struct SelfEquality;
+pub(super) const SELF_EQUALITY: NodeRule = NodeRule::bottom_up("self_equality", rewrite_node);
 
-impl OptimizerRule for SelfEquality {
-    fn name(&self) -> &str {
-        "self_equality"
+fn rewrite_node(
+    plan: LogicalPlan,
+    _config: &dyn OptimizerConfig,
+) -> Result<Transformed<LogicalPlan>> {
+    if !matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::TableScan(_)) {
+        return Ok(Transformed::no(plan));
     }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::BottomUp)
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        _config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        if !matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::TableScan(_)) {
-            return Ok(Transformed::no(plan));
-        }
-        plan.map_expressions(|condition| condition.transform_up(|e| Ok(hide(e))))
-    }
+    plan.map_expressions(|condition| condition.transform_up(|e| Ok(hide(e))))
 }
 
 fn hide(expr: Expr) -> Transformed<Expr> {

@@ -26,59 +26,45 @@ use datafusion::logical_expr::{
     Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit, not,
     when,
 };
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::OptimizerConfig;
 
 use super::correlation::{
     GlobalAggregate, check_correlation, check_one_row, is_correlated, without_order,
 };
+use super::node_rule::NodeRule;
 use super::set_test::{SetTest, is_join_on_column, with_named_value};
 
 /// The name of the boolean that stands for an `EXISTS` outside `WHERE`.
 const FOUND: &str = "__subquery_found";
 
 /// Gives `IN`, `EXISTS`, `ANY` and `ALL` three truth values and aggregates over no rows their row.
-#[derive(Debug, Default)]
-pub struct SubqueryPredicates;
+pub(super) const SUBQUERY_PREDICATES: NodeRule =
+    NodeRule::top_down("subquery_predicates", rewrite_node);
 
-impl OptimizerRule for SubqueryPredicates {
-    fn name(&self) -> &str {
-        "subquery_predicates"
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::TopDown)
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        _config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        match plan {
-            LogicalPlan::Subquery(lateral) => {
-                check_one_row(&lateral.subquery)?;
-                Ok(Transformed::no(LogicalPlan::Subquery(lateral)))
-            }
-            // A join's ON condition stays: DataFusion makes it a filter first where that is right.
-            LogicalPlan::Join(_) => Ok(Transformed::no(plan)),
-            plan if !has_subquery(&plan)? => Ok(Transformed::no(plan)),
-            LogicalPlan::Filter(filter) => rewrite_filter(filter),
-            plan => {
-                let schema = merge_schema(&plan.inputs());
-                let rewriter = Rewriter {
-                    schema: &schema,
-                    in_filter: false,
-                };
-                let names = NamePreserver::new(&plan);
-                plan.map_expressions(|expr| {
-                    let name = names.save(&expr);
-                    Ok(rewriter.value(expr)?.update_data(|expr| name.restore(expr)))
-                })
-            }
+fn rewrite_node(
+    plan: LogicalPlan,
+    _config: &dyn OptimizerConfig,
+) -> Result<Transformed<LogicalPlan>> {
+    match plan {
+        LogicalPlan::Subquery(lateral) => {
+            check_one_row(&lateral.subquery)?;
+            Ok(Transformed::no(LogicalPlan::Subquery(lateral)))
+        }
+        // A join's ON condition stays: DataFusion makes it a filter first where that is right.
+        LogicalPlan::Join(_) => Ok(Transformed::no(plan)),
+        plan if !has_subquery(&plan)? => Ok(Transformed::no(plan)),
+        LogicalPlan::Filter(filter) => rewrite_filter(filter),
+        plan => {
+            let schema = merge_schema(&plan.inputs());
+            let rewriter = Rewriter {
+                schema: &schema,
+                in_filter: false,
+            };
+            let names = NamePreserver::new(&plan);
+            plan.map_expressions(|expr| {
+                let name = names.save(&expr);
+                Ok(rewriter.value(expr)?.update_data(|expr| name.restore(expr)))
+            })
         }
     }
 }

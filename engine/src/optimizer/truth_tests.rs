@@ -12,51 +12,37 @@ use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, lit, not, when};
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::OptimizerConfig;
+
+use super::node_rule::NodeRule;
 
 /// Writes truth tests of nullable values so that their nullability is seen by both planners.
-#[derive(Debug, Default)]
-pub struct TruthTests;
+pub(super) const TRUTH_TESTS: NodeRule = NodeRule::bottom_up("truth_tests", rewrite_node);
 
-impl OptimizerRule for TruthTests {
-    fn name(&self) -> &str {
-        "truth_tests"
+fn rewrite_node(
+    plan: LogicalPlan,
+    _config: &dyn OptimizerConfig,
+) -> Result<Transformed<LogicalPlan>> {
+    let has_values = matches!(
+        plan,
+        LogicalPlan::Projection(_)
+            | LogicalPlan::Aggregate(_)
+            | LogicalPlan::Window(_)
+            | LogicalPlan::Sort(_)
+    );
+    if !has_values {
+        return Ok(Transformed::no(plan));
     }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::BottomUp)
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        _config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        let has_values = matches!(
-            plan,
-            LogicalPlan::Projection(_)
-                | LogicalPlan::Aggregate(_)
-                | LogicalPlan::Window(_)
-                | LogicalPlan::Sort(_)
-        );
-        if !has_values {
-            return Ok(Transformed::no(plan));
+    let schema = merge_schema(&plan.inputs());
+    let names = NamePreserver::new(&plan);
+    plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        let rewritten = expr.transform_up(|e| rewrite_test(e, &schema))?;
+        match rewritten.transformed {
+            true => Ok(rewritten.update_data(|e| name.restore(e))),
+            false => Ok(rewritten),
         }
-        let schema = merge_schema(&plan.inputs());
-        let names = NamePreserver::new(&plan);
-        plan.map_expressions(|expr| {
-            let name = names.save(&expr);
-            let rewritten = expr.transform_up(|e| rewrite_test(e, &schema))?;
-            match rewritten.transformed {
-                true => Ok(rewritten.update_data(|e| name.restore(e))),
-                false => Ok(rewritten),
-            }
-        })
-    }
+    })
 }
 
 fn rewrite_test(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {

@@ -10,53 +10,40 @@ use std::sync::Arc;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Union};
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::OptimizerConfig;
+
+use super::node_rule::NodeRule;
 
 /// Renames the columns of union branches to those of the union.
-#[derive(Debug, Default)]
-pub struct UnionBranchNames;
+pub(super) const UNION_BRANCH_NAMES: NodeRule =
+    NodeRule::top_down("union_branch_names", rewrite_node);
 
-impl OptimizerRule for UnionBranchNames {
-    fn name(&self) -> &str {
-        "union_branch_names"
+fn rewrite_node(
+    plan: LogicalPlan,
+    _config: &dyn OptimizerConfig,
+) -> Result<Transformed<LogicalPlan>> {
+    let LogicalPlan::Union(union) = plan else {
+        return Ok(Transformed::no(plan));
+    };
+    if union
+        .inputs
+        .iter()
+        .all(|branch| has_names_of(&union, branch))
+    {
+        return Ok(Transformed::no(LogicalPlan::Union(union)));
     }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::TopDown)
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        _config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        let LogicalPlan::Union(union) = plan else {
-            return Ok(Transformed::no(plan));
-        };
-        if union
-            .inputs
-            .iter()
-            .all(|branch| has_names_of(&union, branch))
-        {
-            return Ok(Transformed::no(LogicalPlan::Union(union)));
-        }
-        let inputs = union
-            .inputs
-            .iter()
-            .map(|branch| match has_names_of(&union, branch) {
-                true => Ok(Arc::clone(branch)),
-                false => renamed(&union, branch),
-            })
-            .collect::<Result<_>>()?;
-        Ok(Transformed::yes(LogicalPlan::Union(Union {
-            inputs,
-            schema: union.schema,
-        })))
-    }
+    let inputs = union
+        .inputs
+        .iter()
+        .map(|branch| match has_names_of(&union, branch) {
+            true => Ok(Arc::clone(branch)),
+            false => renamed(&union, branch),
+        })
+        .collect::<Result<_>>()?;
+    Ok(Transformed::yes(LogicalPlan::Union(Union {
+        inputs,
+        schema: union.schema,
+    })))
 }
 
 fn has_names_of(union: &Union, branch: &LogicalPlan) -> bool {

@@ -6,6 +6,7 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::SessionConfig;
 use datafusion_distributed::DistributedExt;
 
+use super::small_stages::one_task_for_few_rows;
 use super::{pausing, version};
 use crate::decimal_sum::sum_function;
 use crate::distinct_sketch::distinct_sketch_function;
@@ -53,6 +54,7 @@ impl SessionFactory {
     pub fn coordinator(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
         let builder = self.extend(builder.with_default_features());
         builder
+            .with_distributed_desired_task_count_handler(one_task_for_few_rows)
             .with_analyzer_rules(optimizer::analyzer_rules())
             .with_optimizer_rules(optimizer::logical_rules())
             .with_physical_optimizer_rules(optimizer::physical_rules())

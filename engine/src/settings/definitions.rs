@@ -32,6 +32,8 @@ pub struct Values {
     pub target_partitions: usize,
     /// Bytes a partition is expected to scan, from which task counts follow.
     pub task_scan_bytes: u64,
+    /// Rows that a query must read for a stage above an exchange to have more than one task.
+    pub stage_min_rows: usize,
     /// Most tasks in one stage; zero for one per executor.
     pub max_tasks_per_stage: usize,
     /// Let a small build side be sent whole to every task.
@@ -65,6 +67,7 @@ impl Default for Values {
             batch_size: 8192,
             target_partitions: 0,
             task_scan_bytes: 16 << 20,
+            stage_min_rows: 8192,
             max_tasks_per_stage: 0,
             broadcast_joins: true,
             broadcast_limit: 16 << 20,
@@ -182,6 +185,11 @@ pub const SETTINGS: &[Setting] = &[
         name: "spill_limit",
         description: "bytes one query may spill on each executor; 0 for the executor's quota",
         field: Field::Bytes(|v| &mut v.spill_limit, ANY_BYTES),
+    },
+    Setting {
+        name: "stage_min_rows",
+        description: "rows a query must read for its later stages to have more than one task",
+        field: Field::Count(|v| &mut v.stage_min_rows, 0..=1 << 40),
     },
     Setting {
         name: "target_partitions",
