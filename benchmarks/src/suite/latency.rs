@@ -18,13 +18,21 @@ use crate::tpch::create_parquet;
 const WARM_UP_RUNS: u32 = 20;
 const EMPTY_FILES: usize = 6;
 
-/// What is measured: a name and a query.
-const QUERIES: [(&str, &str); 3] = [
-    ("SELECT 1", "SELECT 1"),
-    ("count(*) of a small table", "SELECT count(*) FROM small"),
+const GROUPS: &str = "SELECT k, count(*) FROM nothing GROUP BY k";
+
+/// What is measured: a name, a setting and a query.
+const QUERIES: [(&str, &str, &str); 4] = [
+    ("SELECT 1", "RESET stage_min_rows", "SELECT 1"),
+    (
+        "count(*) of a small table",
+        "RESET stage_min_rows",
+        "SELECT count(*) FROM small",
+    ),
+    ("groups of an empty table", "RESET stage_min_rows", GROUPS),
     (
         "two stages over an empty table",
-        "SELECT k, count(*) FROM nothing GROUP BY k",
+        "SET stage_min_rows = 0",
+        GROUPS,
     ),
 ];
 
@@ -48,7 +56,8 @@ pub async fn run_latency(options: &LatencyOptions, sinks: &mut Sinks<'_>) -> Res
     let mut client = cluster.client().await?;
     prepare(&mut client, dir.path()).await?;
     let mut measured = vec![];
-    for (name, sql) in QUERIES {
+    for (name, setting, sql) in QUERIES {
+        client.run(setting).await?;
         measured.push(measure(&mut client, name, sql, options.repeat).await?);
     }
     let memory = cluster.peak_memory_bytes();
