@@ -11,6 +11,8 @@ use tonic::transport::{Channel, Endpoint};
 use url::Url;
 use waterbuck_engine::Error;
 
+use crate::per_partition::PerPartition;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A peer that is frozen, not dead, sends no reset: only an unanswered ping tells.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
@@ -64,6 +66,7 @@ impl ChannelResolver for ExchangeChannels {
         url: &Url,
     ) -> Result<Box<dyn WorkerChannel>, DataFusionError> {
         let channel = self.channel(url).await?;
-        Ok(create_worker_client(BoxCloneSyncChannel::new(channel)))
+        let client = create_worker_client(BoxCloneSyncChannel::new(channel));
+        Ok(Box::new(PerPartition(client)))
     }
 }

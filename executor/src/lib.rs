@@ -7,6 +7,7 @@ mod channels;
 mod heartbeat;
 mod monitor;
 mod node;
+mod per_partition;
 mod server;
 mod task_session;
 mod tasks;
