@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion_distributed::{ChannelResolver, GetWorkerInfoRequest};
+use futures::future::BoxFuture;
 use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
@@ -50,6 +51,8 @@ pub struct CoordinatorParts {
     pub cluster_token: Option<String>,
     /// The executor inside this process, in the all-in-one server and the embedded engine.
     pub local: Option<LocalExecutor>,
+    /// What has to run as long as [`Self::local`] does.
+    pub upkeep: Option<BoxFuture<'static, ()>>,
     /// The settings every session starts with.
     pub settings: Settings,
     /// How many queries may run and wait.
@@ -120,6 +123,9 @@ impl Coordinator {
             finishing: Mutex::new(JoinSet::new()),
         });
         core.in_background(async move { members.watch().await });
+        if let Some(upkeep) = parts.upkeep {
+            core.in_background(upkeep);
+        }
         core.in_background(recover_file_tables(Arc::clone(&core)));
         Ok(Arc::new(Self { core }))
     }

@@ -8,9 +8,6 @@ pub const HEARTBEAT_ACTION: &str = "waterbuck.heartbeat";
 /// The gRPC header by which the processes of a cluster know each other.
 pub const CLUSTER_TOKEN_HEADER: &str = "x-waterbuck-cluster-token";
 
-/// The gRPC header that tells an executor which attempt and stage a task belongs to: `attempt/stage`.
-pub const TASK_LABEL_HEADER: &str = "x-waterbuck-task";
-
 /// The most bytes of headers that an executor takes with a task. Besides what every call has they
 /// hold the options and secrets of the task's query.
 pub const TASK_HEADERS_BYTES_MAX: u32 = 256 << 10;

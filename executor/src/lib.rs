@@ -11,6 +11,7 @@ mod per_partition;
 mod server;
 mod task_session;
 mod tasks;
+mod upkeep;
 
 pub use channels::ExchangeChannels;
 pub use heartbeat::HeartbeatSender;

@@ -11,6 +11,7 @@ use waterbuck_engine::session::{NodeRuntime, SessionFactory, TaskOptions};
 use crate::channels::ExchangeChannels;
 use crate::task_session::TaskSessions;
 use crate::tasks::RunningTasks;
+use crate::upkeep::free_ended_tasks;
 
 /// How a query's object stores come about on an executor; handed in by the wiring, because only
 /// connectors know storage.
@@ -62,6 +63,11 @@ impl ExecutorNode {
     /// The part that runs tasks, for serving over gRPC or for use inside this process.
     pub fn worker(self: &Arc<Self>) -> Worker {
         Worker::from_session_builder(TaskSessions::new(Arc::clone(self))).with_version(VERSION)
+    }
+
+    /// What has to run as long as `worker`, a part of this executor, is used; never returns.
+    pub fn upkeep(&self, worker: Worker) -> impl Future<Output = ()> + Send + use<> {
+        free_ended_tasks(worker, Arc::clone(&self.runtime))
     }
 
     /// The headers with which this process calls the others of its cluster.

@@ -131,7 +131,10 @@ impl ExecutorServer {
     async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let token = self.node.cluster_token.clone();
         let guard = move |request: Request<()>| admit(token.as_deref(), request);
-        let worker = self.node.worker().into_worker_server();
+        let worker = self.node.worker();
+        let mut upkeep = JoinSet::new();
+        upkeep.spawn(self.node.upkeep(worker.clone()));
+        let worker = worker.into_worker_server();
         let counted = CountTasks {
             inner: worker,
             tasks: Arc::clone(&self.node.tasks),

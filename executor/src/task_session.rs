@@ -17,7 +17,6 @@ use datafusion::prelude::SessionConfig;
 use datafusion_distributed::{
     ChannelResolver, DistributedExt, WorkerQueryContext, WorkerSessionBuilder,
 };
-use waterbuck_engine::cluster::TASK_LABEL_HEADER;
 use waterbuck_engine::session::{SessionFactory, TaskLabel, TaskOptions};
 
 use crate::node::ExecutorNode;
@@ -83,10 +82,7 @@ impl WorkerSessionBuilder for TaskSessions {
         context: WorkerQueryContext,
     ) -> Result<SessionState, DataFusionError> {
         let node = &self.node;
-        let label = context
-            .headers
-            .get(TASK_LABEL_HEADER)
-            .and_then(|value| TaskLabel::decode(value.to_str().ok()?));
+        let label = TaskLabel::read(&context.headers);
         let mut builder = context
             .builder
             .with_distributed_option_extension_from_headers::<TaskOptions>(&context.headers)?;
@@ -107,6 +103,7 @@ impl WorkerSessionBuilder for TaskSessions {
             builder.with_config(shared)
         })?;
         let work = label.and_then(|label| node.runtime.enter_task(&options.query_id, &label));
+        node.runtime.earlier_attempts_left(&options.query_id).await;
         let mut config = config.with_extension(Arc::clone(&session));
         if let Some(work) = work {
             config.set_extension(work);

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::execution::object_store::ObjectStoreRegistry;
+use futures::FutureExt;
 use sysinfo::System;
 use url::Url;
 use waterbuck_catalog::{CatalogStore, open_sqlite};
@@ -68,17 +69,19 @@ impl Node {
         local: bool,
     ) -> Result<Arc<Coordinator>> {
         let data_url = catalog.data_path().to_owned();
-        let local = if local {
+        let (local, upkeep) = if local {
             let url = Url::parse(LOCAL_EXECUTOR_URL)
                 .map_err(|error| Error::internal("no local address").with_source(error))?;
             let heart = HeartbeatSender::new(Arc::clone(&self.executor), &url);
-            Some(LocalExecutor {
+            let worker = self.executor.worker();
+            let local = LocalExecutor {
                 url,
-                worker: self.executor.worker(),
+                worker: worker.clone(),
                 report: Box::new(move || heart.current()),
-            })
+            };
+            (Some(local), Some(self.executor.upkeep(worker).boxed()))
         } else {
-            None
+            (None, None)
         };
         Coordinator::start(CoordinatorParts {
             catalog,
@@ -90,6 +93,7 @@ impl Node {
             peer_headers: self.executor.peer_headers(),
             cluster_token: config.cluster_token.clone(),
             local,
+            upkeep,
             settings: Settings::new(),
             admission: config.admission,
             data_url,

@@ -1,11 +1,10 @@
-//! The coordinator's connections to executors: every task is sent with its label, by which the
-//! executor can say how far the stages of a query are.
+//! The coordinator's connections to executors.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::Result;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion_distributed::{
@@ -14,19 +13,17 @@ use datafusion_distributed::{
 };
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use url::Url;
-use waterbuck_engine::cluster::TASK_LABEL_HEADER;
 use waterbuck_engine::session::TaskLabel;
 
-/// Connections that label the tasks sent over them; to the executor inside this process there is
-/// none, it is called.
-pub(crate) struct LabellingChannels {
+/// Connections to executors; to the one inside this process there is none, it is called.
+pub(crate) struct ExecutorChannels {
     remote: Arc<dyn ChannelResolver + Send + Sync>,
     local: Option<(Url, Worker)>,
 }
 
-impl LabellingChannels {
+impl ExecutorChannels {
     /// Connections through `remote`, but for the executor `local` of this process.
     pub(crate) fn new(
         remote: Arc<dyn ChannelResolver + Send + Sync>,
@@ -37,57 +34,12 @@ impl LabellingChannels {
 }
 
 #[async_trait]
-impl ChannelResolver for LabellingChannels {
+impl ChannelResolver for ExecutorChannels {
     async fn get_worker_client_for_url(&self, url: &Url) -> Result<Box<dyn WorkerChannel>> {
-        let channel = match &self.local {
-            Some((local, worker)) if local == url => Box::new(InProcess(worker.clone())),
-            _ => self.remote.get_worker_client_for_url(url).await?,
-        };
-        Ok(Box::new(Labelling(channel)))
-    }
-}
-
-struct Labelling(Box<dyn WorkerChannel>);
-
-#[async_trait]
-impl WorkerChannel for Labelling {
-    async fn coordinator_channel(
-        &mut self,
-        mut headers: HeaderMap,
-        request: SetPlanRequest,
-        messages: BoxStream<'static, CoordinatorToWorkerMsg>,
-        metrics: ExecutionPlanMetricsSet,
-        context: &Arc<TaskContext>,
-    ) -> Result<BoxStream<'static, Result<WorkerToCoordinatorMsg>>> {
-        let label = TaskLabel {
-            attempt: request.task_key.query_id.to_string(),
-            stage: request.task_key.stage_id as u64,
-        };
-        let label = HeaderValue::from_str(&label.encode())
-            .map_err(|error| DataFusionError::External(Box::new(error)))?;
-        headers.insert(TASK_LABEL_HEADER, label);
-        self.0
-            .coordinator_channel(headers, request, messages, metrics, context)
-            .await
-    }
-
-    async fn execute_task(
-        &mut self,
-        headers: HeaderMap,
-        request: ExecuteTaskRequest,
-        metrics: ExecutionPlanMetricsSet,
-        context: &Arc<TaskContext>,
-    ) -> Result<Vec<BoxStream<'static, Result<RecordBatch>>>> {
-        self.0
-            .execute_task(headers, request, metrics, context)
-            .await
-    }
-
-    async fn get_worker_info(
-        &mut self,
-        request: GetWorkerInfoRequest,
-    ) -> Result<GetWorkerInfoResponse> {
-        self.0.get_worker_info(request).await
+        match &self.local {
+            Some((local, worker)) if local == url => Ok(Box::new(InProcess(worker.clone()))),
+            _ => self.remote.get_worker_client_for_url(url).await,
+        }
     }
 }
 
@@ -98,12 +50,13 @@ struct InProcess(Worker);
 impl WorkerChannel for InProcess {
     async fn coordinator_channel(
         &mut self,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
         request: SetPlanRequest,
         messages: BoxStream<'static, CoordinatorToWorkerMsg>,
         _metrics: ExecutionPlanMetricsSet,
         _context: &Arc<TaskContext>,
     ) -> Result<BoxStream<'static, Result<WorkerToCoordinatorMsg>>> {
+        TaskLabel::of(&request.task_key).write(&mut headers)?;
         let messages = messages.map(Ok).boxed();
         self.0.coordinator_channel(headers, request, messages).await
     }

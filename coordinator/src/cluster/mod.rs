@@ -4,6 +4,6 @@ mod channels;
 mod membership;
 mod resolver;
 
-pub(crate) use channels::LabellingChannels;
+pub(crate) use channels::ExecutorChannels;
 pub use membership::{ExecutorInfo, ExecutorState, Membership};
 pub(crate) use resolver::FixedExecutors;

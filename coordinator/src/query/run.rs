@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::common::DataFusionError;
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
@@ -19,7 +20,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use url::Url;
 use waterbuck_connectors::files::Secret;
-use waterbuck_engine::session::pause_joins;
+use waterbuck_engine::session::prepare_plan;
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
@@ -34,6 +35,9 @@ use crate::coordinator::Core;
 use crate::plan::{plan_error, plan_shape};
 
 const ATTEMPTS_MAX: usize = 4;
+/// How often the memory of a stopped attempt is looked at, and how long it may take to be freed.
+const FREED_PERIOD: Duration = Duration::from_millis(10);
+const FREED_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A query whose snapshot is pinned and whose logical plan is optimised.
 pub(crate) struct PlannedQuery {
@@ -215,7 +219,7 @@ async fn plan_attempt(
         .query_planner()
         .create_physical_plan(&query.logical, &state)
         .await
-        .and_then(pause_joins)?;
+        .and_then(prepare_plan)?;
     Ok((state, plan))
 }
 
@@ -235,6 +239,9 @@ async fn drive(
         };
         let next = recover(core, query, (&started.attempt, &started.executors), failed).await?;
         drop(started);
+        if next.thrift != Thrift::None {
+            memory_freed(&query.state.runtime_env().memory_pool).await;
+        }
         started = start(core, query, next).await?;
     }
     match attempt(core, query, &mut started, tx).await {
@@ -243,6 +250,20 @@ async fn drive(
             Ok(())
         }
         Pumped::Failed(failed) => Err(failed.error),
+    }
+}
+
+/// Waits, but not for ever, until what a stopped attempt held on the coordinator is free.
+async fn memory_freed(pool: &Arc<dyn MemoryPool>) {
+    let mut looks = tokio::time::interval(FREED_PERIOD);
+    let freed = async {
+        while pool.reserved() > 0 {
+            looks.tick().await;
+        }
+    };
+    if tokio::time::timeout(FREED_TIMEOUT, freed).await.is_err() {
+        let bytes = pool.reserved();
+        tracing::warn!(bytes, "a stopped attempt still holds memory");
     }
 }
 

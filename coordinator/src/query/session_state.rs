@@ -1,5 +1,6 @@
 //! The DataFusion session of one attempt of one query.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use datafusion::catalog::CatalogProviderList;
@@ -8,7 +9,9 @@ use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
-use datafusion_distributed::{ChannelResolver, DistributedExt, SessionStateBuilderExt, Worker};
+use datafusion_distributed::{
+    ChannelResolver, DistributedConfig, DistributedExt, SessionStateBuilderExt, Worker,
+};
 use http::HeaderMap;
 use url::Url;
 use waterbuck_engine::cluster::Heartbeat;
@@ -18,11 +21,14 @@ use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, Result};
 
 use super::record::QueryRecord;
-use crate::cluster::{FixedExecutors, LabellingChannels, Membership};
+use crate::cluster::{ExecutorChannels, FixedExecutors, Membership};
 use crate::plan::{WriteQueryPlanner, apply_settings};
 
-const SORT_RESERVATION_BYTES: usize = 1 << 20;
+const SORT_RESERVATION_BYTES: RangeInclusive<usize> = 64 << 10..=1 << 20;
 const SPARING_BATCH_ROWS: usize = 1024;
+const SERIAL_BATCH_ROWS: usize = 256;
+/// What one connection between tasks may hold of what its reader has not taken.
+const EXCHANGE_BUFFER_BYTES: RangeInclusive<usize> = 512 << 10..=64 << 20;
 
 /// How an attempt saves memory, after one that ran out of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,15 +52,21 @@ impl Thrift {
         }
     }
 
-    fn apply(self, options: &mut ConfigOptions) {
+    /// Changes `options` for a query that may hold `memory` bytes on a node.
+    fn apply(self, options: &mut ConfigOptions, memory: usize) {
         if self == Self::None {
             return;
         }
         options.optimizer.prefer_hash_join = false;
         // A sort sets this much aside in each partition, and merges so many rows at a time of
         // every run: with the defaults, a few sorts alone would want more than a small limit.
-        options.execution.sort_spill_reservation_bytes = SORT_RESERVATION_BYTES;
-        let rows = options.execution.batch_size.get().min(SPARING_BATCH_ROWS);
+        options.execution.sort_spill_reservation_bytes =
+            share(memory / 128, SORT_RESERVATION_BYTES);
+        let most = match self {
+            Self::Serial => SERIAL_BATCH_ROWS,
+            Self::None | Self::Spilling => SPARING_BATCH_ROWS,
+        };
+        let rows = options.execution.batch_size.get().min(most);
         if let Ok(rows) = ConfigNonZeroUsize::try_new(rows) {
             options.execution.batch_size = rows;
         }
@@ -63,6 +75,10 @@ impl Thrift {
             options.execution.target_partitions = 2;
         }
     }
+}
+
+fn share(bytes: usize, bounds: RangeInclusive<usize>) -> usize {
+    bytes.clamp(*bounds.start(), *bounds.end())
 }
 
 /// What an attempt does otherwise than the first one.
@@ -117,7 +133,7 @@ impl StatePlanner {
             .map(|local| (local.url.clone(), local.worker.clone()));
         let builder = sessions
             .coordinator(builder)
-            .with_distributed_channel_resolver(LabellingChannels::new(channels, own))
+            .with_distributed_channel_resolver(ExecutorChannels::new(channels, own))
             .with_distributed_option_extension(TaskOptions::default())
             .with_distributed_passthrough_headers(peer_headers)
             .map_err(|error| Error::internal("cluster token cannot be sent").with_source(error))?
@@ -201,15 +217,29 @@ impl StatePlanner {
     ) -> Result<SessionConfig> {
         let mut config = self.base.config().clone();
         apply_settings(&mut config, settings, &executors)?;
-        attempt.thrift.apply(config.options_mut());
+        let memory = match runtime.memory_pool.memory_limit() {
+            MemoryLimit::Finite(bytes) => bytes,
+            _ => usize::MAX,
+        };
+        attempt.thrift.apply(config.options_mut(), memory);
+        let nodes = executors.len().max(1);
+        if let Some(distributed) = config
+            .options_mut()
+            .extensions
+            .get_mut::<DistributedConfig>()
+        {
+            // A task has a connection to each task below it, and buffers cannot spill.
+            let buffer = share(memory / 16 / nodes, EXCHANGE_BUFFER_BYTES);
+            let most = &mut distributed.worker_connection_buffer_budget_bytes;
+            *most = buffer.min(*most);
+        }
         if attempt.thrift == Thrift::None {
-            let node = runtime.memory_pool.memory_limit();
             let mut limits = BuildSideLimits::default();
-            if let MemoryLimit::Finite(bytes) = node {
+            if memory != usize::MAX {
                 // Others run beside it, and a hash table takes more than its rows.
-                limits.bytes = bytes / 2;
+                limits.bytes = memory / 2;
             }
-            limits.nodes = executors.len().max(1);
+            limits.nodes = nodes;
             config.options_mut().extensions.insert(limits);
         }
         if attempt.local_only {

@@ -7,7 +7,7 @@ use datafusion::prelude::SessionConfig;
 use datafusion_distributed::DistributedExt;
 
 use super::small_stages::one_task_for_few_rows;
-use super::{pausing, version};
+use super::{prepare, version};
 use crate::decimal_sum::sum_function;
 use crate::distinct_sketch::distinct_sketch_function;
 use crate::optimizer;
@@ -65,7 +65,7 @@ impl SessionFactory {
     pub fn executor(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
         let mut builder = self
             .extend(builder)
-            .with_distributed_worker_plan_rewrite_handler(pausing::prepare_task)
+            .with_distributed_worker_plan_rewrite_handler(prepare::prepare_task)
             .with_analyzer_rules(vec![])
             .with_optimizer_rules(vec![])
             .with_physical_optimizer_rules(vec![]);

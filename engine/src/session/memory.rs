@@ -15,8 +15,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use datafusion::common::DataFusionError;
 use datafusion::execution::memory_pool::{
-    FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, TrackConsumersPool,
+    MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, TrackConsumersPool,
 };
+
+use super::spill_shares::SpillShares;
 
 const REPORTED_CONSUMERS: NonZeroUsize = NonZeroUsize::new(3).expect("three is not zero");
 
@@ -88,7 +90,7 @@ impl MemoryBudget {
 /// The memory pool of one query on one node.
 #[derive(Debug)]
 pub struct QueryMemoryPool {
-    shares: TrackConsumersPool<FairSpillPool>,
+    shares: TrackConsumersPool<SpillShares>,
     budget: Arc<MemoryBudget>,
     limit: usize,
     peak: AtomicUsize,
@@ -105,7 +107,7 @@ impl QueryMemoryPool {
             limit.min(budget.limit())
         };
         Self {
-            shares: TrackConsumersPool::new(FairSpillPool::new(limit), REPORTED_CONSUMERS),
+            shares: TrackConsumersPool::new(SpillShares::new(limit), REPORTED_CONSUMERS),
             budget,
             limit,
             peak: AtomicUsize::new(0),
@@ -125,6 +127,11 @@ impl QueryMemoryPool {
     /// The most bytes the query held at once on this node.
     pub fn peak(&self) -> usize {
         self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Whether more is held than another attempt to run the query could do without.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.shares.reserved() > self.limit / 16
     }
 
     fn record_peak(&self) {

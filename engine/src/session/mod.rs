@@ -1,11 +1,15 @@
 //! The one place where a DataFusion session is put together, for coordinators and executors alike.
 
 mod builder;
+mod compact;
 mod memory;
 mod pausing;
+mod prepare;
 mod runtime;
 mod small_stages;
 mod spill_directory;
+mod spill_shares;
+mod stand_in;
 mod task_options;
 mod task_root;
 mod task_work;
@@ -13,7 +17,7 @@ mod version;
 
 pub use builder::{Extension, SessionFactory};
 pub use memory::{MemoryBudget, QueryMemoryPool};
-pub use pausing::pause_joins;
+pub use prepare::prepare_plan;
 pub use runtime::{NodeRuntime, RuntimeConfig};
 pub use small_stages::SmallStages;
 pub use task_options::TaskOptions;

@@ -5,31 +5,24 @@
 //! back its query cannot be cancelled, and a process whose threads are all taken so answers nobody.
 //! Here every join pauses after some milliseconds of work, at its inputs and at its output.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::task_root::report_task;
-use super::task_work::TaskWork;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, Statistics, internal_err};
+use datafusion::common::Result;
+use datafusion::common::tree_node::Transformed;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::{
     CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec,
 };
 use datafusion::physical_plan::metrics::MetricsSet;
-use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use datafusion_distributed::{
-    NetworkBoundaryExt, WorkerPlanRewriteEvent, WorkerPlanRewriteEventResponse,
-};
 use futures::{Stream, StreamExt};
+
+use super::stand_in::{Passage, Substitute, stand_in, with_inputs_through};
 
 /// How long a join may work before it pauses.
 const PAUSE_AFTER: Duration = Duration::from_millis(10);
@@ -37,126 +30,59 @@ const PAUSE_AFTER: Duration = Duration::from_millis(10);
 /// every row of the build side before it looks up again.
 const PROBE_ROWS: usize = 512;
 
-/// `plan` with joins that pause. What is below an exchange stays as it is: that runs elsewhere.
+/// `node` made to pause, if it is a join.
 ///
 /// # Errors
-/// When the plan cannot be rebuilt.
-pub fn pause_joins(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let down = |node: Arc<dyn ExecutionPlan>| {
-        let below = if node.is_network_boundary() {
-            TreeNodeRecursion::Jump
-        } else {
-            TreeNodeRecursion::Continue
-        };
-        Ok(Transformed::new(node, false, below))
+/// When the join cannot be rebuilt.
+pub(super) fn pause_join(
+    node: Arc<dyn ExecutionPlan>,
+) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+    let Some(inputs) = join_inputs(&node) else {
+        return Ok(Transformed::no(node));
     };
-    let up = |node: Arc<dyn ExecutionPlan>| match probe_rows(&node) {
-        Some(rows) => Ok(Transformed::yes(PausingJoin::over(node, rows)?)),
-        None => Ok(Transformed::no(node)),
-    };
-    Ok(plan.transform_down_up(down, up)?.data)
+    let pausing = PausingJoin::over(&node, inputs)?;
+    Ok(Transformed::yes(stand_in(node, pausing)))
 }
 
-/// The handler that prepares every task an executor receives.
-///
-/// # Errors
-/// When the plan cannot be rebuilt.
-pub(super) fn prepare_task(
-    event: WorkerPlanRewriteEvent<'_>,
-) -> Result<WorkerPlanRewriteEventResponse> {
-    let plan = pause_joins(event.plan)?;
-    let work = event.session_config.get_extension::<TaskWork>();
-    let plan = report_task(plan, work)?;
-    Ok(WorkerPlanRewriteEventResponse::new(plan))
-}
-
-/// How many probe rows `node` may be given at once if it is a join that should pause.
-fn probe_rows(node: &Arc<dyn ExecutionPlan>) -> Option<usize> {
+/// How the rows of its inputs reach `node` if it is a join that should pause.
+fn join_inputs(node: &Arc<dyn ExecutionPlan>) -> Option<Passage> {
+    let whole: Passage = |rows| Pausing::over(rows, usize::MAX);
+    let in_portions: Passage = |rows| Pausing::over(rows, PROBE_ROWS);
     if node.is::<NestedLoopJoinExec>() {
-        return Some(PROBE_ROWS);
+        return Some(in_portions);
     }
     if let Some(join) = node.downcast_ref::<HashJoinExec>() {
         return Some(if join.filter().is_some() {
-            PROBE_ROWS
+            in_portions
         } else {
-            usize::MAX
+            whole
         });
     }
-    (node.is::<CrossJoinExec>() || node.is::<SortMergeJoinExec>()).then_some(usize::MAX)
+    (node.is::<CrossJoinExec>() || node.is::<SortMergeJoinExec>()).then_some(whole)
 }
 
-/// A join that pauses. In every other respect it is the join it stands for, which it shows to
-/// whoever walks the plan: metrics of a task are matched with the coordinator's plan node by node.
+/// A join over inputs that pause.
 #[derive(Debug)]
 struct PausingJoin {
-    join: Arc<dyn ExecutionPlan>,
-    /// The same join over inputs that pause; this one is executed.
     pausing: Arc<dyn ExecutionPlan>,
-    probe_rows: usize,
+    inputs: Passage,
 }
 
 impl PausingJoin {
-    fn over(join: Arc<dyn ExecutionPlan>, probe_rows: usize) -> Result<Arc<dyn ExecutionPlan>> {
-        let inputs = join.children().into_iter().map(|input| {
-            Arc::new(PausingInput {
-                input: Arc::clone(input),
-                rows_max: probe_rows,
-            }) as _
-        });
-        let inputs = inputs.collect();
-        let pausing = replace_children_if_necessary(Arc::clone(&join), inputs)?;
-        Ok(Arc::new(Self {
-            join,
-            pausing,
-            probe_rows,
-        }))
+    fn over(join: &Arc<dyn ExecutionPlan>, inputs: Passage) -> Result<Self> {
+        let pausing = with_inputs_through(join, inputs)?;
+        Ok(Self { pausing, inputs })
     }
 }
 
-impl DisplayAs for PausingJoin {
-    fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.join.fmt_as(kind, f)
-    }
-}
-
-impl ExecutionPlan for PausingJoin {
-    fn name(&self) -> &str {
-        self.join.name()
-    }
-
-    fn downcast_delegate(&self) -> Option<&dyn ExecutionPlan> {
-        Some(self.join.as_ref())
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.join.properties()
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        self.join.children()
-    }
-
-    fn apply_expressions(
-        &self,
-        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        self.join.apply_expressions(f)
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        self.join.maintains_input_order()
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let join = replace_children_if_necessary(Arc::clone(&self.join), children)?;
-        Self::over(join, self.probe_rows)
+impl Substitute for PausingJoin {
+    fn renewed(&self, join: &Arc<dyn ExecutionPlan>) -> Result<Self> {
+        Self::over(join, self.inputs)
     }
 
     fn execute(
         &self,
+        _join: &Arc<dyn ExecutionPlan>,
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
@@ -164,82 +90,8 @@ impl ExecutionPlan for PausingJoin {
         Ok(Pausing::over(output, usize::MAX))
     }
 
-    /// A recursive query starts its plan again and again, each time with a build side to collect.
-    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
-        let join = Arc::clone(&self.join).reset_state()?;
-        Self::over(join, self.probe_rows)
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
+    fn metrics(&self, _join: &Arc<dyn ExecutionPlan>) -> Option<MetricsSet> {
         self.pausing.metrics()
-    }
-
-    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
-        self.join.child_stats_requests(partition)
-    }
-
-    fn statistics_from_inputs(
-        &self,
-        inputs: &[Arc<Statistics>],
-        args: &StatisticsArgs,
-    ) -> Result<Arc<Statistics>> {
-        self.join.statistics_from_inputs(inputs, args)
-    }
-}
-
-/// An input of a join, in portions and with pauses.
-#[derive(Debug)]
-struct PausingInput {
-    input: Arc<dyn ExecutionPlan>,
-    rows_max: usize,
-}
-
-impl DisplayAs for PausingInput {
-    fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.input.fmt_as(kind, f)
-    }
-}
-
-impl ExecutionPlan for PausingInput {
-    fn name(&self) -> &str {
-        self.input.name()
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Ok([input]) = <[_; 1]>::try_from(children) else {
-            return internal_err!("an input of a join has one input");
-        };
-        Ok(Arc::new(Self {
-            input,
-            rows_max: self.rows_max,
-        }))
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        let rows = self.input.execute(partition, context)?;
-        Ok(Pausing::over(rows, self.rows_max))
     }
 }
 
@@ -304,12 +156,14 @@ impl RecordBatchStream for Pausing {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
     use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
     use datafusion::physical_plan::{collect, displayable};
     use datafusion::prelude::{SessionConfig, SessionContext};
     use futures::FutureExt;
 
     use super::*;
+    use crate::session::prepare_plan;
 
     const PAIRS: &str = "SELECT count(*) FROM generate_series(1, 3000) a(x) \
          JOIN generate_series(1, 3000) b(x) ON a.x % 7 <> b.x % 11 AND a.x + b.x > 10";
@@ -326,7 +180,7 @@ mod tests {
     #[tokio::test]
     async fn a_pausing_join_looks_and_answers_like_the_join() {
         let (context, plan) = plan(PAIRS).await;
-        let pausing = pause_joins(self::plan(PAIRS).await.1).expect("it is rebuilt");
+        let pausing = prepare_plan(self::plan(PAIRS).await.1).expect("it is rebuilt");
         let text =
             |plan: &Arc<dyn ExecutionPlan>| displayable(plan.as_ref()).indent(true).to_string();
         assert_eq!(text(&pausing), text(&plan));
@@ -354,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn a_pausing_join_gives_its_thread_back() {
         let (context, plan) = plan(PAIRS).await;
-        let pausing = pause_joins(plan).expect("it is rebuilt");
+        let pausing = prepare_plan(plan).expect("it is rebuilt");
         let mut all = collect(pausing, context.task_ctx()).boxed();
         let mut pauses = 0;
         loop {

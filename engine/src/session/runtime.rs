@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use datafusion::common::DataFusionError;
@@ -10,6 +11,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use tokio::time::timeout;
 
 use super::memory::{MemoryBudget, QueryMemoryPool};
 use super::spill_directory::SpillDirectory;
@@ -18,6 +20,12 @@ use crate::cluster::QueryWork;
 
 /// How many queries a report of their work names.
 const REPORTED_QUERIES: usize = 256;
+/// Memory that a query has for each spilled run which a merge reads at a time, and how many runs it
+/// reads at least.
+const MERGED_RUN_BYTES: usize = 2 << 20;
+const MERGED_RUNS_MIN: usize = 4;
+/// How long tasks that were stopped may take to be gone.
+const LEAVING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The limits of a node.
 #[derive(Debug, Clone)]
@@ -44,7 +52,7 @@ pub struct NodeRuntime {
 struct Share {
     runtime: Weak<RuntimeEnv>,
     pool: Weak<QueryMemoryPool>,
-    tasks: QueryTasks,
+    tasks: Arc<QueryTasks>,
 }
 
 impl NodeRuntime {
@@ -90,11 +98,45 @@ impl NodeRuntime {
 
     /// Bytes that spill files take at this moment.
     pub fn spilled_bytes(&self) -> u64 {
-        self.template.disk_manager.used_disk_space()
+        let shared = &self.template.disk_manager;
+        let own = |share: &Share| -> u64 {
+            let runtime = share.runtime.upgrade();
+            let disk = runtime.map(|runtime| Arc::clone(&runtime.disk_manager));
+            disk.filter(|disk| !Arc::ptr_eq(disk, shared))
+                .map_or(0, |disk| disk.used_disk_space())
+        };
+        let queries: u64 = self.queries.iter().map(|share| own(share.value())).sum();
+        shared.used_disk_space() + queries
+    }
+
+    /// The spill files of a query that may hold less memory or disk than there is; `None` for one
+    /// that takes what it gets.
+    fn own_disk(&self, memory_limit: usize, spill_limit: u64) -> Option<DiskManagerBuilder> {
+        let directory = self.spill_directory.as_ref()?;
+        let is_small = memory_limit != 0 && memory_limit < self.budget.limit();
+        if spill_limit == 0 && !is_small {
+            return None;
+        }
+        let mut disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![
+            directory.path().to_owned(),
+        ]));
+        let most = self.template.disk_manager.max_temp_directory_size();
+        disk.set_max_temp_directory_size(if spill_limit == 0 {
+            most
+        } else {
+            spill_limit.min(most)
+        });
+        if is_small {
+            // A merge takes as many runs at a time as it gets memory for: the first one would
+            // leave the others, and its own rows, none.
+            disk.set_max_spill_merge_fan_in((memory_limit / MERGED_RUN_BYTES).max(MERGED_RUNS_MIN));
+        }
+        Some(disk)
     }
 
     /// The runtime of one query on this node: every task of the query shares it, with a memory pool
-    /// of `memory_limit` bytes, spill files of at most `spill_limit` bytes unless that is 0, and the object stores that `stores` makes for the first of them.
+    /// of `memory_limit` bytes, spill files of at most `spill_limit` bytes unless that is 0, and the
+    /// object stores that `stores` makes for the first of them.
     ///
     /// # Errors
     /// When the runtime cannot be built.
@@ -114,12 +156,7 @@ impl NodeRuntime {
         }
         let pool = Arc::new(QueryMemoryPool::new(Arc::clone(&self.budget), memory_limit));
         let mut builder = RuntimeEnvBuilder::from_runtime_env(&self.template);
-        if let (Some(directory), 1..) = (&self.spill_directory, spill_limit) {
-            let disk = DiskManagerBuilder::default()
-                .with_mode(DiskManagerMode::Directories(vec![
-                    directory.path().to_owned(),
-                ]))
-                .with_max_temp_directory_size(spill_limit);
+        if let Some(disk) = self.own_disk(memory_limit, spill_limit) {
             builder = builder.with_disk_manager_builder(disk);
         }
         let runtime = builder
@@ -129,7 +166,7 @@ impl NodeRuntime {
         drop(slot.insert(Share {
             runtime: Arc::downgrade(&runtime),
             pool: Arc::downgrade(&pool),
-            tasks: QueryTasks::default(),
+            tasks: Arc::default(),
         }));
         Ok(runtime)
     }
@@ -147,6 +184,25 @@ impl NodeRuntime {
     pub fn enter_task(&self, query_id: &str, label: &TaskLabel) -> Option<Arc<TaskWork>> {
         let share = self.queries.get(query_id)?;
         Some(share.tasks.enter(label, Weak::clone(&share.pool)))
+    }
+
+    /// Waits, but not for ever, until the tasks of a query's earlier attempts have given back their
+    /// memory, if it is much: an attempt that follows one that ran out of memory needs it.
+    pub async fn earlier_attempts_left(&self, query_id: &str) {
+        let Some(share) = self.queries.get(query_id) else {
+            return;
+        };
+        if !share.pool.upgrade().is_some_and(|pool| pool.is_in_use()) {
+            return;
+        }
+        let tasks = Arc::clone(&share.tasks);
+        drop(share);
+        if timeout(LEAVING_TIMEOUT, tasks.earlier_left())
+            .await
+            .is_err()
+        {
+            tracing::warn!(query_id, "an earlier attempt still has tasks");
+        }
     }
 
     /// What the tasks of a running query have done so far on this node.

@@ -5,7 +5,6 @@
 //! panic becomes an error of the partition it happened in.
 
 use std::any::Any;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,18 +12,16 @@ use std::task::{Context, Poll};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result, Statistics};
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::repartition::RepartitionExec;
-use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use datafusion_distributed::{BroadcastExec, MaxGaugeMetric};
 use futures::{Stream, StreamExt};
 
+use super::stand_in::{Substitute, stand_in};
 use super::task_work::TaskWork;
 use crate::Error;
 
@@ -49,103 +46,44 @@ pub(super) fn report_task(
     if let Some(work) = &work {
         work.begins(&root);
     }
-    let reporting = over(root, work);
+    let reporting = stand_in(root, Reporting(work));
     match above {
         Some(above) => replace_children_if_necessary(above, vec![reporting]),
         None => Ok(reporting),
     }
 }
 
-fn over(plan: Arc<dyn ExecutionPlan>, work: Option<Arc<TaskWork>>) -> Arc<dyn ExecutionPlan> {
-    Arc::new(Reporting { plan, work })
-}
-
+/// The root of a task.
 #[derive(Debug)]
-struct Reporting {
-    plan: Arc<dyn ExecutionPlan>,
-    work: Option<Arc<TaskWork>>,
-}
+struct Reporting(Option<Arc<TaskWork>>);
 
-impl DisplayAs for Reporting {
-    fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.plan.fmt_as(kind, f)
-    }
-}
-
-impl ExecutionPlan for Reporting {
-    fn name(&self) -> &str {
-        self.plan.name()
-    }
-
-    fn downcast_delegate(&self) -> Option<&dyn ExecutionPlan> {
-        Some(self.plan.as_ref())
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.plan.properties()
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        self.plan.children()
-    }
-
-    fn apply_expressions(
-        &self,
-        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        self.plan.apply_expressions(f)
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        self.plan.maintains_input_order()
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = replace_children_if_necessary(Arc::clone(&self.plan), children)?;
-        Ok(over(plan, self.work.clone()))
-    }
-
-    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = Arc::clone(&self.plan).reset_state()?;
-        Ok(over(plan, self.work.clone()))
+impl Substitute for Reporting {
+    fn renewed(&self, _plan: &Arc<dyn ExecutionPlan>) -> Result<Self> {
+        Ok(Self(self.0.clone()))
     }
 
     fn execute(
         &self,
+        plan: &Arc<dyn ExecutionPlan>,
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let rows = self.plan.execute(partition, context)?;
+        let rows = plan.execute(partition, context)?;
         Ok(Box::pin(ReportingRows {
             rows: Some(rows),
-            schema: self.plan.schema(),
-            work: self.work.clone(),
+            schema: plan.schema(),
+            work: self.0.clone(),
         }))
     }
 
-    fn metrics(&self) -> Option<MetricsSet> {
-        let mut metrics = self.plan.metrics();
-        let peak = self.work.as_ref().and_then(|work| work.query_memory_peak());
+    fn metrics(&self, plan: &Arc<dyn ExecutionPlan>) -> Option<MetricsSet> {
+        let mut metrics = plan.metrics();
+        let peak = self.0.as_ref().and_then(|work| work.query_memory_peak());
         if let Some(peak) = peak {
             let gauge = MaxGaugeMetric::new_metric(QUERY_MEMORY_METRIC, peak);
             metrics.get_or_insert_default().push(gauge);
         }
         metrics
-    }
-
-    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
-        self.plan.child_stats_requests(partition)
-    }
-
-    fn statistics_from_inputs(
-        &self,
-        inputs: &[Arc<Statistics>],
-        args: &StatisticsArgs,
-    ) -> Result<Arc<Statistics>> {
-        self.plan.statistics_from_inputs(inputs, args)
     }
 }
 
@@ -240,7 +178,7 @@ mod tests {
         let shuffle = plan
             .downcast_ref::<RepartitionExec>()
             .expect("the root stays what it is");
-        assert!(format!("{:?}", shuffle.input()).starts_with("Reporting"));
+        assert!(format!("{:?}", shuffle.input()).contains("Reporting"));
         assert_eq!(shuffle.input().name(), "EmptyExec");
     }
 }

@@ -10,12 +10,18 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
-use datafusion_distributed::NetworkBoundaryExt;
+use datafusion_distributed::{NetworkBoundaryExt, TaskKey};
+use http::{HeaderMap, HeaderValue};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::memory::QueryMemoryPool;
 use crate::cluster::StageWork;
+
+/// Metadata key of a [`TaskLabel`] sent with a task.
+const TASK_LABEL_HEADER: &str = "x-waterbuck-task";
 
 /// Which attempt and stage of its query a task belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,14 +33,29 @@ pub struct TaskLabel {
 }
 
 impl TaskLabel {
-    /// The label as it travels in [`crate::cluster::TASK_LABEL_HEADER`].
-    pub fn encode(&self) -> String {
-        format!("{}/{}", self.attempt, self.stage)
+    /// The label of a task of a distributed plan.
+    pub fn of(task: &TaskKey) -> Self {
+        Self {
+            attempt: task.query_id.to_string(),
+            stage: task.stage_id as u64,
+        }
     }
 
-    /// Reads what [`Self::encode`] wrote.
-    pub fn decode(text: &str) -> Option<Self> {
-        let (attempt, stage) = text.split_once('/')?;
+    /// Adds the label to what is sent with a task.
+    ///
+    /// # Errors
+    /// When the attempt's name cannot stand in a header.
+    pub fn write(&self, headers: &mut HeaderMap) -> Result<()> {
+        let value = HeaderValue::try_from(format!("{}/{}", self.attempt, self.stage))
+            .map_err(|error| DataFusionError::External(Box::new(error)))?;
+        headers.insert(TASK_LABEL_HEADER, value);
+        Ok(())
+    }
+
+    /// The label that [`Self::write`] added, if there is one.
+    pub fn read(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get(TASK_LABEL_HEADER)?;
+        let (attempt, stage) = value.to_str().ok()?.split_once('/')?;
         Some(Self {
             attempt: attempt.to_owned(),
             stage: stage.parse().ok()?,
@@ -52,10 +73,17 @@ pub struct TaskWork {
     /// Its operators count the rows they read.
     plan: OnceLock<Weak<dyn ExecutionPlan>>,
     pool: Weak<QueryMemoryPool>,
+    left: Arc<Notify>,
+}
+
+impl Drop for TaskWork {
+    fn drop(&mut self) {
+        self.left.notify_waiters();
+    }
 }
 
 impl TaskWork {
-    fn new(stage: u64, pool: Weak<QueryMemoryPool>) -> Self {
+    fn new(stage: u64, pool: Weak<QueryMemoryPool>, left: Arc<Notify>) -> Self {
         Self {
             stage,
             partitions: AtomicUsize::new(usize::MAX),
@@ -63,6 +91,7 @@ impl TaskWork {
             rows: AtomicU64::new(0),
             plan: OnceLock::new(),
             pool,
+            left,
         }
     }
 
@@ -114,12 +143,16 @@ impl TaskWork {
 #[derive(Debug, Default)]
 pub(super) struct QueryTasks {
     attempt: Mutex<Attempt>,
+    /// Told when a task is gone with all it held.
+    left: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
 struct Attempt {
     name: String,
     tasks: Vec<Arc<TaskWork>>,
+    /// The tasks of earlier attempts.
+    earlier: Vec<Weak<TaskWork>>,
     /// Rows of tasks whose plan is gone would be forgotten otherwise.
     rows_read: BTreeMap<u64, u64>,
 }
@@ -127,16 +160,34 @@ struct Attempt {
 impl QueryTasks {
     /// Enters a task. The first one of a new attempt takes the place of all before it.
     pub(super) fn enter(&self, label: &TaskLabel, pool: Weak<QueryMemoryPool>) -> Arc<TaskWork> {
-        let task = Arc::new(TaskWork::new(label.stage, pool));
+        let task = Arc::new(TaskWork::new(label.stage, pool, Arc::clone(&self.left)));
         let mut attempt = self.attempt.lock();
         if attempt.name != label.attempt {
+            let mut earlier = std::mem::take(&mut attempt.earlier);
+            earlier.extend(attempt.tasks.iter().map(Arc::downgrade));
             *attempt = Attempt {
                 name: label.attempt.clone(),
+                earlier,
                 ..Attempt::default()
             };
         }
         attempt.tasks.push(Arc::clone(&task));
         task
+    }
+
+    /// Waits until the tasks of all attempts but the newest are gone. Cancel-safe.
+    pub(super) async fn earlier_left(&self) {
+        loop {
+            let left = self.left.notified();
+            tokio::pin!(left);
+            // From here on no task leaves unheard.
+            left.as_mut().enable();
+            let is_gone = |task: &Weak<TaskWork>| task.strong_count() == 0;
+            if self.attempt.lock().earlier.iter().all(is_gone) {
+                return;
+            }
+            left.await;
+        }
     }
 
     /// What the tasks of each stage have done.
@@ -164,6 +215,8 @@ impl QueryTasks {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
 
     fn label(attempt: &str, stage: u64) -> TaskLabel {
@@ -175,10 +228,15 @@ mod tests {
 
     #[test]
     fn a_label_survives_the_wire() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(TaskLabel::read(&headers), None);
         let label = label("a-b", 3);
-        assert_eq!(TaskLabel::decode(&label.encode()), Some(label));
-        assert_eq!(TaskLabel::decode("a"), None);
-        assert_eq!(TaskLabel::decode("a/b"), None);
+        label.write(&mut headers).unwrap();
+        assert_eq!(TaskLabel::read(&headers), Some(label));
+        for other in ["a", "a/b"] {
+            headers.insert(TASK_LABEL_HEADER, HeaderValue::from_static(other));
+            assert_eq!(TaskLabel::read(&headers), None);
+        }
     }
 
     #[test]
@@ -196,5 +254,16 @@ mod tests {
         tasks.enter(&label("y", 2), Weak::new());
         let sums = tasks.stages();
         assert_eq!((sums.len(), sums[0].stage, sums[0].rows), (1, 2, 0));
+    }
+
+    #[tokio::test]
+    async fn a_new_attempt_waits_for_the_tasks_before_it() {
+        let tasks = QueryTasks::default();
+        let first = tasks.enter(&label("x", 1), Weak::new());
+        let _second = tasks.enter(&label("y", 1), Weak::new());
+        let mut waiting = Box::pin(tasks.earlier_left());
+        assert!((&mut waiting).now_or_never().is_none());
+        drop(first);
+        waiting.await;
     }
 }
