@@ -38,6 +38,22 @@ async fn a_merge_of_files_that_are_in_order_does_not_wait_for_itself() {
     assert_eq!(answer.rows(), [["1000000", "1000000", "128"]]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_offset_takes_no_longer_than_a_sort_and_can_spill() {
+    let (_cluster, client) = cluster_with("2GiB").await;
+    run_all(&client, &["SET memory_limit = '32MiB'"]).await;
+    let sql =
+        "SELECT id FROM big ORDER BY concat(label, repeat('x', 100)), id LIMIT 1 OFFSET 900000";
+    let answer = timeout(Duration::from_secs(60), client.run(sql)).await;
+    let answer = answer.expect("it goes on").expect("it can spill");
+    assert_eq!(answer.rows().len(), 1);
+    let sql = "SELECT id FROM big ORDER BY id LIMIT 2 OFFSET 999999";
+    assert_eq!(
+        client.run(sql).await.expect("one is left").value(),
+        "999999"
+    );
+}
+
 /// Runs `sql` with all the memory it likes, and then with a tenth of what it took.
 async fn check_at_a_tenth<const N: usize>(client: &Client, sql: &str, expected: [&str; N]) {
     let answer = client.run(sql).await.expect("there is memory enough");

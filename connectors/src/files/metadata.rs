@@ -104,6 +104,11 @@ impl FileMetadata {
         });
     }
 
+    /// Forgets every listing, when one turned out to be of the past.
+    pub fn forget_all(&self) {
+        self.listings.retain(|_| false);
+    }
+
     /// The files of a table, as of at most `max_age` ago.
     ///
     /// # Errors

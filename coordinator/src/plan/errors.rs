@@ -16,6 +16,9 @@ pub(crate) fn plan_error(sql: &str, error: DataFusionError) -> Error {
     describe_plan_error(sql, error)
 }
 
+/// What is said of a file that is not what was pinned, wherever it is read.
+const CHANGED_FILE: &str = "was changed or removed while";
+
 /// An error found while a plan was run.
 pub fn run_error(error: DataFusionError) -> Error {
     if let Some(ours) = find_ours(&error) {
@@ -31,10 +34,15 @@ pub fn run_error(error: DataFusionError) -> Error {
     }
     let described = describe_plan_error("", error);
     // An executor's own error crosses the wire as text only.
-    if described.kind() == ErrorKind::Internal && text.contains("was changed or removed while") {
+    if described.kind() == ErrorKind::Internal && text.contains(CHANGED_FILE) {
         return Error::data(described.message().to_owned());
     }
     described
+}
+
+/// Whether a file was not any more what was to be read.
+pub(crate) fn is_changed_file(error: &DataFusionError) -> bool {
+    error.to_string().contains(CHANGED_FILE)
 }
 
 /// Our own error inside DataFusion's wrappings.

@@ -237,6 +237,12 @@ impl QueryRecord {
             .saturating_sub(changing.timings.queued)
     }
 
+    /// Lets go of the plan of an attempt that failed, and of what its operators hold.
+    pub fn attempt_failed(&self) {
+        let plan = self.changing.lock().plan.take();
+        drop(plan);
+    }
+
     /// The plan of the last attempt, while the query runs.
     pub fn plan(&self) -> Option<Arc<dyn ExecutionPlan>> {
         self.changing.lock().plan.clone()

@@ -32,7 +32,7 @@ use super::row_end::{RowEnd, tell_row_end};
 use super::session_state::{Attempt, Thrift};
 use super::tasks::equip_tasks;
 use crate::coordinator::Core;
-use crate::plan::{plan_error, plan_shape};
+use crate::plan::{is_changed_file, plan_error, plan_shape};
 
 const ATTEMPTS_MAX: usize = 4;
 /// How often the memory of a stopped attempt is looked at, and how long it may take to be freed.
@@ -219,7 +219,7 @@ async fn plan_attempt(
         .query_planner()
         .create_physical_plan(&query.logical, &state)
         .await
-        .and_then(prepare_plan)?;
+        .and_then(|plan| prepare_plan(plan, state.config_options()))?;
     Ok((state, plan))
 }
 
@@ -239,6 +239,7 @@ async fn drive(
         };
         let next = recover(core, query, (&started.attempt, &started.executors), failed).await?;
         drop(started);
+        query.record.attempt_failed();
         if next.thrift != Thrift::None {
             memory_freed(&query.state.runtime_env().memory_pool).await;
         }
@@ -303,6 +304,11 @@ async fn recover(
         lost: missed,
     }: Failed,
 ) -> Result<Attempt, DataFusionError> {
+    if is_changed_file(&error) {
+        // It may have changed before: whoever runs the query again is to find what is there now.
+        core.files.forget_all();
+        return Err(error);
+    }
     let mut next = attempt.clone();
     if is_out_of_memory(&error) {
         let Some(more) = next.thrift.more().filter(|_| !released) else {

@@ -185,12 +185,15 @@ impl StatePlanner {
     ) -> Result<SessionState> {
         let attempt = Attempt::default();
         let config = self.config(input.settings, input.runtime, (executors, &attempt))?;
-        Ok(SessionStateBuilder::new_from_existing(self.base.clone())
+        let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
             .with_session_id(input.record.session_id.to_string())
             .with_config(config)
             .with_runtime_env(Arc::clone(input.runtime))
             .with_catalog_list(Arc::clone(input.tables))
-            .build())
+            .build();
+        // The time that now() gives, in every part of the statement and in every attempt.
+        state.mark_start_execution();
+        Ok(state)
     }
 
     /// The session of one attempt, using `executors`, at what was planned in `planned`.

@@ -43,7 +43,7 @@ pub(super) async fn execute(context: &StatementContext, explain: &Explain) -> Re
 
 async fn plan(context: &StatementContext, explain: &Explain) -> Result<LogicalQuery> {
     match explain.statement.as_ref() {
-        Statement::Query(inner) => query::plan(context, inner).await,
+        Statement::Query(inner) => query::plan_result(context, inner).await,
         Statement::Insert(insert) if !explain.analyze => super::insert::plan(context, insert)
             .await
             .map(|planned| planned.source),

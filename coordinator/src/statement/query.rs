@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::ParamValues;
 use datafusion::common::metadata::ScalarAndMetadata;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, ParamValues};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::scalar::ScalarValue;
@@ -16,7 +16,10 @@ use waterbuck_connectors::files::Secret;
 use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
-use crate::plan::{Binder, Bound, plan_error, with_precedence};
+use crate::plan::{
+    Binder, Bound, is_same_name, plan_error, said_names, under_said_names, with_own_names,
+    with_precedence,
+};
 use crate::query::{Attempt, PlannedQuery, SessionInput, run_query};
 use crate::session::{Outcome, PreparedStatement};
 
@@ -33,7 +36,7 @@ pub(crate) struct LogicalQuery {
 
 /// Runs a query.
 pub(super) async fn execute(context: &StatementContext, query: &DFStatement) -> Result<Outcome> {
-    let planned = plan(context, query).await?;
+    let planned = plan_result(context, query).await?;
     run(context, planned).await
 }
 
@@ -44,7 +47,7 @@ pub(crate) async fn run(context: &StatementContext, query: LogicalQuery) -> Resu
     let (stream, _plan) = run_query(core, query).await?;
     Ok(Outcome::Rows {
         query_id: context.record.id,
-        stream,
+        stream: under_said_names(stream),
     })
 }
 
@@ -76,9 +79,9 @@ pub(super) async fn prepare(
     context: &StatementContext,
     query: &DFStatement,
 ) -> Result<PreparedStatement> {
-    let planned = plan(context, query).await?;
+    let planned = plan_result(context, query).await?;
     let parameters = parameter_schema(&planned.logical)?;
-    let schema = Arc::clone(planned.logical.schema().inner());
+    let schema = said_names(planned.logical.schema().inner());
     Ok(PreparedStatement {
         schema: Some(schema),
         parameters,
@@ -88,12 +91,35 @@ pub(super) async fn prepare(
 /// Binds the names of a query and makes its logical plan.
 pub(crate) async fn plan(context: &StatementContext, query: &DFStatement) -> Result<LogicalQuery> {
     let bound = Binder::new(context).bind(query).await?;
+    plan_bound(context, &bound, query, |_| None).await
+}
+
+/// The same, of a query whose result may have columns of the same name.
+pub(super) async fn plan_result(
+    context: &StatementContext,
+    query: &DFStatement,
+) -> Result<LogicalQuery> {
+    let bound = Binder::new(context).bind(query).await?;
+    let otherwise = |error: &_| with_own_names(query).filter(|_| is_same_name(error));
+    plan_bound(context, &bound, query, otherwise).await
+}
+
+/// Plans a query, or the one that `otherwise` gives for the error of the first.
+async fn plan_bound(
+    context: &StatementContext,
+    bound: &Bound,
+    query: &DFStatement,
+    otherwise: impl Fn(&DataFusionError) -> Option<DFStatement>,
+) -> Result<LogicalQuery> {
     let secrets = crate::tables::secrets(context.core()).await?;
-    let mut state = session_for(context, &bound, &secrets)?;
-    let logical = state
-        .statement_to_plan(with_precedence(query))
-        .await
-        .map_err(|error| plan_error(&context.sql, error))?;
+    let mut state = session_for(context, bound, &secrets)?;
+    let mut logical = state.statement_to_plan(with_precedence(query)).await;
+    if let Err(error) = &logical
+        && let Some(query) = otherwise(error)
+    {
+        logical = state.statement_to_plan(with_precedence(&query)).await;
+    }
+    let logical = logical.map_err(|error| plan_error(&context.sql, error))?;
     refuse_writes(&logical)?;
     let local_only = crate::plan::needs_row_check(&logical)?;
     if local_only {

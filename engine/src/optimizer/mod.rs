@@ -18,6 +18,7 @@ mod filter_pushdown;
 mod forget_constants;
 mod group_names;
 mod implicit_groups;
+mod large_limits;
 mod node_rule;
 mod null_safe_joins;
 mod nullable_constants;

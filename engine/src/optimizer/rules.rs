@@ -18,6 +18,7 @@ use super::filter_barrier::FilterBarrier;
 use super::filter_pushdown::PositionalFilterPushdown;
 use super::group_names::AmbiguousGroupNames;
 use super::implicit_groups::ImplicitGroups;
+use super::large_limits::LargeLimits;
 use super::null_safe_joins::OPEN_NULL_SAFE_JOINS;
 use super::nullable_constants::NullableConstants;
 use super::optional::Optional;
@@ -109,6 +110,7 @@ pub fn physical_rules() -> Vec<PhysicalRule> {
             _ => rules.push(rule),
         }
     }
+    rules.push(Arc::new(LargeLimits));
     rules.push(Arc::new(BuildSides));
     rules
 }

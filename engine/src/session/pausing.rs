@@ -156,6 +156,7 @@ impl RecordBatchStream for Pausing {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::common::config::ConfigOptions;
     use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
     use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
     use datafusion::physical_plan::{collect, displayable};
@@ -180,7 +181,8 @@ mod tests {
     #[tokio::test]
     async fn a_pausing_join_looks_and_answers_like_the_join() {
         let (context, plan) = plan(PAIRS).await;
-        let pausing = prepare_plan(self::plan(PAIRS).await.1).expect("it is rebuilt");
+        let pausing =
+            prepare_plan(self::plan(PAIRS).await.1, &ConfigOptions::new()).expect("it is rebuilt");
         let text =
             |plan: &Arc<dyn ExecutionPlan>| displayable(plan.as_ref()).indent(true).to_string();
         assert_eq!(text(&pausing), text(&plan));
@@ -208,7 +210,7 @@ mod tests {
     #[tokio::test]
     async fn a_pausing_join_gives_its_thread_back() {
         let (context, plan) = plan(PAIRS).await;
-        let pausing = prepare_plan(plan).expect("it is rebuilt");
+        let pausing = prepare_plan(plan, &ConfigOptions::new()).expect("it is rebuilt");
         let mut all = collect(pausing, context.task_ctx()).boxed();
         let mut pauses = 0;
         loop {

@@ -22,8 +22,8 @@ use crate::cluster::QueryWork;
 const REPORTED_QUERIES: usize = 256;
 /// Memory that a query has for each spilled run which a merge reads at a time, and how many runs it
 /// reads at least.
-const MERGED_RUN_BYTES: usize = 2 << 20;
-const MERGED_RUNS_MIN: usize = 4;
+const MERGED_RUN_BYTES: usize = 512 << 10;
+const MERGED_RUNS_MIN: usize = 8;
 /// How long tasks that were stopped may take to be gone.
 const LEAVING_TIMEOUT: Duration = Duration::from_secs(5);
 

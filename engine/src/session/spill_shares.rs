@@ -1,5 +1,6 @@
 //! How the operators of one query share its memory on a node.
 
+use std::collections::HashSet;
 use std::fmt::{Display, Formatter};
 
 use datafusion::common::{DataFusionError, Result};
@@ -11,13 +12,16 @@ use parking_lot::Mutex;
 /// A pool that holds back those who can spill, so that all of them, and those who cannot, can go on.
 ///
 /// The base's `FairSpillPool` divides all memory evenly among those who can spill. Under a small
-/// limit that fails in two ways, which are seen to here: a sort, having taken its share, needs memory
-/// that it cannot spill in order to merge; and where a plan has many such operators, the share of
-/// each is less than one batch of rows. So
+/// limit that fails in three ways, which are seen to here: a sort, having taken its share, needs
+/// memory that it cannot spill in order to merge; where a plan has many such operators, the share of
+/// each is less than one batch of rows; and while an operator spills it needs some more. While more
+/// than half of the memory is taken,
 ///
-/// - they leave a quarter of the memory to what cannot be spilled;
-/// - when half of it is taken, each may have an eighth, or its even share where that is more;
-/// - one that holds nothing, and so has nothing to spill, may go beyond both, but for an eighth.
+/// - an exchange inside a task gets none: it spills batch by batch and needs nothing to do so;
+/// - a sort gets an eighth, or its even share where that is more, and leaves a quarter to what cannot
+///   be spilled; one that holds nothing, and so has nothing to spill, gets what it asks for; and so
+///   does one that was refused, until it has given something back;
+/// - all others get a quarter, or their even share where that is more.
 #[derive(Debug)]
 pub(super) struct SpillShares {
     limit: usize,
@@ -31,6 +35,30 @@ struct State {
     /// Bytes that can be spilled, and that cannot.
     spillable: usize,
     pinned: usize,
+    /// Sorts that were refused and have not given anything back.
+    spilling: HashSet<usize>,
+}
+
+/// What a consumer does when it is refused, told by the name that the base gives it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Exchange,
+    Sort,
+    Other,
+    /// It fails.
+    Pinned,
+}
+
+impl Kind {
+    fn of(consumer: &MemoryConsumer) -> Self {
+        let name = consumer.name();
+        match consumer.can_spill() {
+            false => Self::Pinned,
+            true if name.starts_with("RepartitionExec") => Self::Exchange,
+            true if name.starts_with("ExternalSorter") => Self::Sort,
+            true => Self::Other,
+        }
+    }
 }
 
 impl SpillShares {
@@ -52,15 +80,31 @@ impl State {
         }
     }
 
-    /// Whether one that can spill and holds `held` bytes may take `bytes` more of `limit`.
-    fn admits(&self, held: usize, bytes: usize, limit: usize) -> bool {
+    /// Whether one that holds `held` bytes may take `bytes` more of `limit`.
+    fn admits(
+        &self,
+        consumer: &MemoryConsumer,
+        (held, bytes): (usize, usize),
+        limit: usize,
+    ) -> bool {
         let taken = (self.spillable + self.pinned).saturating_add(bytes);
-        if held == 0 {
-            return taken <= limit / 8 * 7;
+        if taken > limit {
+            return false;
+        }
+        let kind = Kind::of(consumer);
+        if kind == Kind::Pinned || taken <= limit / 2 {
+            return true;
         }
         let share = limit.saturating_sub(self.pinned) / self.sharers.max(1);
-        let is_fair = held.saturating_add(bytes) <= share.max(limit / 8);
-        taken <= limit / 2 || is_fair && taken <= limit / 4 * 3
+        let is_fair = |part: usize| held.saturating_add(bytes) <= share.max(part);
+        match kind {
+            Kind::Exchange => false,
+            Kind::Sort => {
+                let is_stuck = held == 0 || self.spilling.contains(&consumer.id());
+                is_stuck || is_fair(limit / 8) && taken <= limit / 4 * 3
+            }
+            Kind::Other | Kind::Pinned => held.saturating_add(bytes) <= share.max(limit / 4),
+        }
     }
 }
 
@@ -81,6 +125,7 @@ impl MemoryPool for SpillShares {
 
     fn unregister(&self, consumer: &MemoryConsumer) {
         let mut state = self.state.lock();
+        state.spilling.remove(&consumer.id());
         state.sharers = state
             .sharers
             .saturating_sub(usize::from(consumer.can_spill()));
@@ -92,6 +137,7 @@ impl MemoryPool for SpillShares {
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
         let mut state = self.state.lock();
+        state.spilling.remove(&reservation.consumer().id());
         let held = state.held(reservation.consumer());
         *held = held.saturating_sub(shrink);
     }
@@ -99,12 +145,10 @@ impl MemoryPool for SpillShares {
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         let mut state = self.state.lock();
         let consumer = reservation.consumer();
-        let fits = if consumer.can_spill() {
-            state.admits(reservation.size(), additional, self.limit)
-        } else {
-            (state.spillable + state.pinned).saturating_add(additional) <= self.limit
-        };
-        if !fits {
+        if !state.admits(consumer, (reservation.size(), additional), self.limit) {
+            if Kind::of(consumer) == Kind::Sort {
+                state.spilling.insert(consumer.id());
+            }
             let message = format!("no {additional} bytes for {}", consumer.name());
             return Err(DataFusionError::ResourcesExhausted(message));
         }
@@ -132,30 +176,35 @@ mod tests {
         Arc::new(SpillShares::new(800))
     }
 
-    fn sorter(pool: &Arc<dyn MemoryPool>) -> MemoryReservation {
-        MemoryConsumer::new("sort")
+    fn consumer(pool: &Arc<dyn MemoryPool>, name: &str) -> MemoryReservation {
+        MemoryConsumer::new(name)
             .with_can_spill(true)
             .register(pool)
     }
 
     #[test]
-    fn one_that_can_spill_leaves_a_quarter_to_what_cannot() {
+    fn a_sort_leaves_a_quarter_to_what_cannot_be_spilled() {
         let pool = pool();
-        let sort = sorter(&pool);
+        let sort = consumer(&pool, "ExternalSorter[0]");
         sort.try_grow(600).unwrap();
         assert!(sort.try_grow(1).is_err());
-        let merge = MemoryConsumer::new("merge").register(&pool);
-        merge.try_grow(200).unwrap();
+        let merge = MemoryConsumer::new("ExternalSorterMerge[0]").register(&pool);
+        merge.try_grow(190).unwrap();
+        sort.try_grow(10).expect("it was refused, and spills");
+        sort.shrink(300);
+        merge.try_grow(300).unwrap();
         assert!(merge.try_grow(1).is_err());
-        assert_eq!(pool.reserved(), 800);
+        assert!(sort.try_grow(1).is_err(), "nothing is left");
         drop((sort, merge));
         assert_eq!(pool.reserved(), 0);
     }
 
     #[test]
-    fn many_may_take_an_eighth_each() {
+    fn many_sorts_may_take_an_eighth_each() {
         let pool = pool();
-        let sorts: Vec<_> = (0..16).map(|_| sorter(&pool)).collect();
+        let sorts: Vec<_> = (0..16)
+            .map(|_| consumer(&pool, "ExternalSorter[0]"))
+            .collect();
         sorts[0].try_grow(300).unwrap();
         sorts[0].try_grow(100).unwrap();
         assert!(sorts[0].try_grow(1).is_err(), "half is taken");
@@ -165,15 +214,26 @@ mod tests {
     }
 
     #[test]
-    fn one_with_nothing_to_spill_gets_a_batch() {
+    fn a_sort_with_nothing_to_spill_gets_a_batch() {
         let pool = pool();
-        let sorts: Vec<_> = (0..4).map(|_| sorter(&pool)).collect();
+        let sorts: Vec<_> = (0..4)
+            .map(|_| consumer(&pool, "ExternalSorter[0]"))
+            .collect();
         for sort in &sorts[..3] {
             sort.try_grow(200).unwrap();
         }
         assert!(sorts[0].try_grow(1).is_err(), "three quarters are taken");
-        sorts[3].try_grow(100).unwrap();
-        sorts[3].free();
-        assert!(sorts[3].try_grow(101).is_err());
+        sorts[3].try_grow(200).unwrap();
+    }
+
+    #[test]
+    fn exchanges_make_way_for_aggregations() {
+        let pool = pool();
+        let exchange = consumer(&pool, "RepartitionExec[0]");
+        exchange.try_grow(400).unwrap();
+        assert!(exchange.try_grow(1).is_err(), "half is taken");
+        let aggregation = consumer(&pool, "FinalHashAggregateStream[0]");
+        aggregation.try_grow(400).unwrap();
+        assert!(aggregation.try_grow(1).is_err(), "nothing is left");
     }
 }
