@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bytes::Bytes;
+use datafusion::execution::SendableRecordBatchStream;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use waterbuck_catalog::TableKind;
@@ -16,6 +17,7 @@ use crate::coordinator::Coordinator;
 use crate::flight_sql::{
     Backend, Execution, FlightSession, OptionValue, Prepared, SchemaInfo, StatementInput, TableInfo,
 };
+use crate::ingest::Ingest;
 use crate::plan::{CATALOG_NAME, arrow_schema};
 use crate::session::{Outcome, Session};
 use crate::system;
@@ -87,12 +89,12 @@ impl FlightSession for OpenSession {
             StatementInput::Prepared {
                 prepared,
                 parameters,
-            } if prepared.is_update => self.run_each(&prepared.sql, parameters).await,
-            StatementInput::Prepared {
-                prepared,
-                parameters,
             } => self.run(&prepared.sql, parameters).await,
         }
+    }
+
+    async fn ingest(&self, ingest: Ingest, rows: SendableRecordBatchStream) -> Result<Execution> {
+        Ok(execution(self.0.ingest(&ingest, rows).await?))
     }
 
     async fn list_catalogs(&self) -> Result<Vec<String>> {
@@ -147,6 +149,7 @@ impl FlightSession for OpenSession {
         let progress = self.0.core().progress(&query);
         Some(json!({
             "state": progress.state.name(),
+            "fraction": progress.fraction(),
             "stages_done": progress.stages_done(),
             "stages_total": progress.stages.len(),
             "tasks_done": progress.tasks_done(),
@@ -193,41 +196,21 @@ impl FlightSession for OpenSession {
 
 impl OpenSession {
     async fn run(&self, sql: &str, parameters: Vec<RecordBatch>) -> Result<Execution> {
-        Ok(match self.0.execute(sql, parameters).await? {
-            Outcome::Rows { query_id, stream } => Execution::Rows {
-                query_id,
-                schema: stream.schema(),
-                stream,
-            },
-            Outcome::Updated { query_id, rows } => {
-                // Not -1, "unknown": JDBC then asks for a result and so runs the statement again.
-                let rows = i64::try_from(rows.unwrap_or(0)).unwrap_or(i64::MAX);
-                Execution::Update { query_id, rows }
-            }
-        })
+        Ok(execution(self.0.execute(sql, parameters).await?))
     }
+}
 
-    /// An update runs once for each row of parameters.
-    async fn run_each(&self, sql: &str, parameters: Vec<RecordBatch>) -> Result<Execution> {
-        let rows: usize = parameters.iter().map(RecordBatch::num_rows).sum();
-        if rows <= 1 {
-            return self.run(sql, parameters).await;
+fn execution(outcome: Outcome) -> Execution {
+    match outcome {
+        Outcome::Rows { query_id, stream } => Execution::Rows {
+            query_id,
+            schema: stream.schema(),
+            stream,
+        },
+        Outcome::Updated { query_id, rows } => {
+            // Not -1, "unknown": JDBC then asks for a result and so runs the statement again.
+            let rows = i64::try_from(rows.unwrap_or(0)).unwrap_or(i64::MAX);
+            Execution::Update { query_id, rows }
         }
-        let mut total = 0;
-        let mut last = Uuid::nil();
-        for batch in &parameters {
-            for row in 0..batch.num_rows() {
-                if let Execution::Update { query_id, rows } =
-                    self.run(sql, vec![batch.slice(row, 1)]).await?
-                {
-                    total += rows;
-                    last = query_id;
-                }
-            }
-        }
-        Ok(Execution::Update {
-            query_id: last,
-            rows: total,
-        })
     }
 }

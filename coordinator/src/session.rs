@@ -16,6 +16,7 @@ use waterbuck_engine::sql::{
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use crate::coordinator::Core;
+use crate::ingest::Ingest;
 use crate::names::did_you_mean;
 use crate::query::{QueryRecord, elapsed, timed_out};
 use crate::statement::{self, StatementContext};
@@ -238,14 +239,24 @@ impl Session {
         parameters: Vec<RecordBatch>,
     ) -> Result<Outcome> {
         let context = self.enter(parsed, parameters);
-        let cancel = context.record.cancel.clone();
-        let timeout = context.settings.values().query_timeout;
-        let result = tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(context.cancelled()),
-            () = elapsed(timeout) => Err(timed_out(&context.record, timeout)),
-            result = statement::execute(&context, parsed) => result,
-        };
+        let result = in_time(&context, statement::execute(&context, parsed)).await;
+        context.settle(result)
+    }
+
+    /// Writes the rows of an upload into a table: all of them or none.
+    ///
+    /// # Errors
+    /// Columns that do not fit, by name; what goes wrong while the rows come.
+    pub async fn ingest(
+        self: &Arc<Self>,
+        ingest: &Ingest,
+        rows: SendableRecordBatchStream,
+    ) -> Result<Outcome> {
+        let text = format!("INGEST INTO \"{}\"", ingest.table);
+        let record = QueryRecord::new(self.id, &self.user.name, &text, "INGEST");
+        let record = self.core.queries.enter(record);
+        let context = StatementContext::new(Arc::clone(self), record, vec![], &text);
+        let result = in_time(&context, statement::ingest(&context, ingest, rows)).await;
         context.settle(result)
     }
 
@@ -263,6 +274,20 @@ impl Session {
     /// Stops every query of the session.
     pub fn close(&self) {
         self.core.queries.cancel_session(self.id);
+    }
+}
+
+/// Runs a statement until it is cancelled or takes longer than it may.
+async fn in_time(
+    context: &StatementContext,
+    work: impl Future<Output = Result<Outcome>>,
+) -> Result<Outcome> {
+    let timeout = context.settings.values().query_timeout;
+    tokio::select! {
+        biased;
+        () = context.record.cancel.cancelled() => Err(context.cancelled()),
+        () = elapsed(timeout) => Err(timed_out(&context.record, timeout)),
+        result = work => result,
     }
 }
 

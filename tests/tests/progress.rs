@@ -105,6 +105,30 @@ async fn queries_wait_for_their_turn_and_too_many_are_refused() {
     assert_eq!(waited.value(), "true");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_that_waits_for_its_turn_is_described_at_once() {
+    let flags = ["--max-running-queries", "1"];
+    let cluster = Cluster::start(Options {
+        flags: flags.map(str::to_owned).to_vec(),
+        ..Options::default()
+    })
+    .await;
+    let admin = cluster.client().await;
+    create_numbers(&admin, &cluster.scratch()).await;
+    let (first, second) = (cluster.client().await, cluster.client().await);
+    let running = first.start(SLOW).await.expect("the query starts");
+    let id = running.query_id.clone().expect("a query has an id");
+    let waiting = second.start("SELECT count(*) FROM numbers").await;
+    let waiting = waiting.expect("the query is described");
+    let waiting_id = waiting.query_id.clone().expect("a query has an id");
+    let queued = async || (progress(&admin, &waiting_id).await["state"] == "queued").then_some(());
+    until("a query that waits", PLENTY, queued).await;
+    let kill = format!("KILL QUERY '{id}'");
+    admin.run(&kill).await.expect("the query is known");
+    let answer = waiting.collect().await.expect("its turn has come");
+    assert_eq!(answer.value(), "20000");
+}
+
 async fn progress(client: &Client, id: &str) -> Value {
     let body = id.as_bytes().to_vec();
     let bodies = client.action("waterbuck.progress", body).await;

@@ -1,13 +1,15 @@
 //! DoAction: prepared statements, cancelling, session options.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow_flight::sql::{
     ActionCancelQueryRequest, ActionCancelQueryResult, ActionClosePreparedStatementRequest,
     ActionCreatePreparedStatementRequest, Any, Command, ProstMessageExt,
 };
 use arrow_flight::{
-    Action, ActionType, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightInfo,
+    Action, ActionType, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus,
+    FlightEndpoint, FlightInfo, RenewFlightEndpointRequest,
 };
 use bytes::Bytes;
 use prost::Message;
@@ -25,7 +27,7 @@ use super::messages::{
 };
 use super::statement::no_transaction;
 use super::status::{malformed, status, unsupported};
-use super::wire::{encode_schema, parameter_schema, wire_schema};
+use super::wire::{encode_schema, parameter_schema};
 
 /// The actions that are served, with what they take and give.
 const SERVED: [(&str, &str); 10] = [
@@ -47,7 +49,7 @@ const SERVED: [(&str, &str); 10] = [
     ("CloseSession", "ends the session and stops its queries"),
     (
         "RenewFlightEndpoint",
-        "always refused: a result is read once",
+        "lets a result wait to be fetched as long as a new one; it is read once all the same",
     ),
     (
         "waterbuck.progress",
@@ -110,9 +112,7 @@ impl Shared {
                 };
                 Ok(vec![closed.encode_to_vec().into()])
             }
-            "RenewFlightEndpoint" => Err(unsupported(
-                "an endpoint cannot be renewed: a result is read once, run the query again",
-            )),
+            "RenewFlightEndpoint" => self.renew(&client, &bytes),
             "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => Err(
                 unsupported("transactions are not served: each statement commits by itself"),
             ),
@@ -150,7 +150,8 @@ impl Shared {
         // Drivers take a statement without columns for an update, and only such a one.
         let dataset_schema = match &prepared.dataset_schema {
             Some(schema) if !prepared.is_update => {
-                encode_schema(&wire_schema(std::sync::Arc::clone(schema))).map_err(unencodable)?
+                let schema = client.delivery().schema(Arc::clone(schema));
+                encode_schema(&schema).map_err(unencodable)?
             }
             _ => Bytes::new(),
         };
@@ -216,13 +217,19 @@ impl Shared {
     }
 
     fn query_of_ticket(&self, client: &ClientGuard, info: &FlightInfo) -> Option<Uuid> {
-        let ticket = info.endpoint.first()?.ticket.as_ref()?;
-        let any = Any::decode(&*ticket.ticket).ok()?;
-        let Ok(Command::TicketStatementQuery(ticket)) = Command::try_from(any) else {
-            return None;
-        };
-        self.results
-            .query_of(&ticket.statement_handle, client.session().user())
+        let handle = handle_of(info.endpoint.first()?)?;
+        self.results.query_of(&handle, client.session().user())
+    }
+
+    /// Lets a result wait on. The endpoint has no time of expiry, which would promise that its
+    /// ticket can be used more than once.
+    fn renew(&self, client: &ClientGuard, bytes: &Bytes) -> Result<Vec<Bytes>, Status> {
+        let request: RenewFlightEndpointRequest = body(bytes, "RenewFlightEndpointRequest")?;
+        let endpoint = request.endpoint.unwrap_or_default();
+        let handle = handle_of(&endpoint)
+            .ok_or_else(|| malformed("the request names no endpoint of a result"))?;
+        self.waiting(client, &handle)?;
+        Ok(vec![endpoint.encode_to_vec().into()])
     }
 
     /// Stops a query, whether its rows are being read or were not asked for yet.
@@ -237,6 +244,16 @@ impl Shared {
     }
 }
 
+/// The handle of the result behind an endpoint.
+fn handle_of(endpoint: &FlightEndpoint) -> Option<Bytes> {
+    let ticket = endpoint.ticket.as_ref()?;
+    let any = Any::decode(&*ticket.ticket).ok()?;
+    match Command::try_from(any) {
+        Ok(Command::TicketStatementQuery(ticket)) => Some(ticket.statement_handle),
+        _ => None,
+    }
+}
+
 fn progress(client: &ClientGuard, query: Uuid) -> Result<Vec<Bytes>, Status> {
     let progress = client.session().progress(query);
     let progress = progress.ok_or_else(|| unknown_query(&format!("\"{query}\"")))?;
@@ -247,6 +264,7 @@ fn get_options(client: &ClientGuard) -> Bytes {
     let options = client.session().options();
     let session_options = options
         .into_iter()
+        .chain(client.delivery().list())
         .map(|(name, value)| (name, value.into()))
         .collect();
     GetSessionOptionsResult { session_options }
@@ -264,7 +282,12 @@ async fn set_options(
     options.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut errors = HashMap::new();
     for (name, value) in options {
-        if let Err(error) = session.set_option(&name, value.into_value()).await {
+        let value = value.into_value();
+        let set = match client.set_delivery(&name, value.as_ref()) {
+            Some(set) => set,
+            None => session.set_option(&name, value).await,
+        };
+        if let Err(error) = set {
             debug!(session = %session.id(), option = %name, %error, "option not set");
             let kind = match error.kind() {
                 ErrorKind::NotFound => OptionErrorKind::InvalidName,

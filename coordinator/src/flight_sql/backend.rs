@@ -15,6 +15,8 @@ use datafusion::execution::SendableRecordBatchStream;
 use uuid::Uuid;
 use waterbuck_engine::Result;
 
+use crate::ingest::Ingest;
+
 /// Who may come in, and what may be asked without a session.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
@@ -50,6 +52,11 @@ pub trait FlightSession: Send + Sync + 'static {
     /// stream it gave, stops the work on every executor.
     async fn execute(&self, statement: StatementInput) -> Result<Execution>;
 
+    /// Writes the rows of an upload into a table, all of them or none: an error in `rows`, or
+    /// dropping this future before they have ended, leaves nothing behind. Gives an
+    /// [`Execution::Update`] with the number of rows.
+    async fn ingest(&self, ingest: Ingest, rows: SendableRecordBatchStream) -> Result<Execution>;
+
     /// The catalogs the user may see.
     async fn list_catalogs(&self) -> Result<Vec<String>>;
 
@@ -71,7 +78,8 @@ pub trait FlightSession: Send + Sync + 'static {
     /// such query is running.
     async fn cancel(&self, query_id: Uuid) -> Result<bool>;
 
-    /// How far a query of this session is, or `None` when it is not known (any more).
+    /// How far a query of this session is, or `None` when it is not known (any more). `fraction`,
+    /// a number from 0 to 1, is what polling clients are told.
     fn progress(&self, query_id: Uuid) -> Option<serde_json::Value>;
 
     /// Every session option that can be read, `catalog` and `schema` among them.
@@ -115,9 +123,9 @@ impl fmt::Debug for Prepared {
 pub enum StatementInput {
     /// A statement without parameters.
     Sql(String),
-    /// A prepared statement. Each row of `parameters` holds one set of parameters, by position:
-    /// an update runs once for each row and counts them together, a query has at most one row.
-    /// Types are those the client sent, not always those of `parameter_schema`.
+    /// A prepared statement. Each row of `parameters` holds one set of parameters, by position.
+    /// Several rows are one plan: a query gives the rows of the first set, then those of the
+    /// second, an update changes what all of them say, or nothing. Types are those the client sent, not always those of `parameter_schema`.
     Prepared {
         /// What [`FlightSession::prepare`] gave.
         prepared: Arc<Prepared>,

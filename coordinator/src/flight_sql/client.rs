@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
-use super::backend::{FlightSession, Prepared, StatementInput};
+use super::backend::{FlightSession, OptionValue, Prepared, StatementInput};
+use super::delivery::Delivery;
 use super::token::random_handle;
 
 /// A client between its login and its end.
@@ -22,6 +23,7 @@ pub(super) struct Client {
     last_call: Mutex<Instant>,
     calls: AtomicUsize,
     prepared: Mutex<HashMap<Bytes, Arc<PreparedStatement>>>,
+    delivery: Mutex<Delivery>,
 }
 
 /// A prepared statement with the parameters last bound to it.
@@ -38,7 +40,22 @@ impl Client {
             last_call: Mutex::new(Instant::now()),
             calls: AtomicUsize::new(0),
             prepared: Mutex::default(),
+            delivery: Mutex::default(),
         }
+    }
+
+    /// How the client wants its results.
+    pub(super) fn delivery(&self) -> Delivery {
+        *self.delivery.lock()
+    }
+
+    /// Sets an option of the door's own; `None` for one that is the session's.
+    pub(super) fn set_delivery(
+        &self,
+        name: &str,
+        value: Option<&OptionValue>,
+    ) -> Option<Result<()>> {
+        self.delivery.lock().set(name, value)
     }
 
     pub(super) fn session(&self) -> &Arc<dyn FlightSession> {

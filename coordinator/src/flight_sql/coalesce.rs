@@ -13,7 +13,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use tokio::time::timeout;
 
-use super::wire::{expanded_bytes, wire_batch, wire_bytes};
+use super::wire::{compact, expanded_bytes, wire_batch, wire_bytes};
 
 /// A batch of this many rows is sent as it is.
 const ROWS_ENOUGH: usize = 4096;
@@ -98,7 +98,7 @@ impl Coalescer {
         if rows == 0 {
             return Ok(());
         }
-        let batch = wire_batch(batch, &self.schema)?;
+        let batch = compact(wire_batch(batch, &self.schema)?);
         let bytes = wire_bytes(&batch);
         if rows >= ROWS_ENOUGH || bytes >= BYTES_ENOUGH {
             self.release()?;
@@ -138,6 +138,7 @@ impl Coalescer {
         }
         let half = rows / 2;
         for piece in [batch.slice(0, half), batch.slice(half, rows - half)] {
+            let piece = compact(piece);
             let bytes = wire_bytes(&piece);
             self.cut(piece, bytes);
         }

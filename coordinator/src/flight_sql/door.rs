@@ -175,8 +175,11 @@ impl FlightService for Door {
         request: Request<Criteria>,
     ) -> Result<Response<Self::ListFlightsStream>, Status> {
         guarded(async {
-            let _client = self.client(request.metadata(), &peer_of(&request)).await?;
-            Ok(Response::new(stream::empty().boxed()))
+            let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let flights = self.shared.flights(&client, &request.into_inner())?;
+            Ok(Response::new(
+                stream::iter(flights.into_iter().map(Ok)).boxed(),
+            ))
         })
         .await
     }
@@ -202,15 +205,7 @@ impl FlightService for Door {
     ) -> Result<Response<PollInfo>, Status> {
         guarded(async {
             let client = self.client(request.metadata(), &peer_of(&request)).await?;
-            let info = self
-                .shared
-                .flight_info(&client, request.into_inner())
-                .await?;
-            // No further descriptor: all endpoints are known, there is nothing left to poll for.
-            let poll = PollInfo {
-                progress: Some(1.0),
-                ..PollInfo::new().with_info(info)
-            };
+            let poll = self.shared.poll(&client, request.into_inner()).await?;
             Ok(Response::new(poll))
         })
         .await
@@ -234,9 +229,11 @@ impl FlightService for Door {
     ) -> Result<Response<Self::DoGetStream>, Status> {
         guarded(async {
             let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let delivery = client.delivery().with_headers(request.metadata());
+            let delivery = delivery.map_err(|error| status(&error))?;
             let deadline = deadline_of(request.metadata());
             self.shared
-                .get(client, &request.into_inner(), deadline)
+                .get(client, &request.into_inner(), (delivery, deadline))
                 .await
         })
         .await

@@ -17,6 +17,7 @@ use arrow::datatypes::SchemaRef;
 use arrow_flight::FlightData;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
+use arrow_ipc::writer::IpcWriteOptions;
 use datafusion::common::DataFusionError;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::SendableRecordBatchStream;
@@ -38,6 +39,8 @@ pub(super) struct ResultContext {
     pub(super) query_id: Uuid,
     /// The columns as sent.
     pub(super) schema: SchemaRef,
+    /// How messages are written.
+    pub(super) options: IpcWriteOptions,
     /// When the client stops waiting.
     pub(super) deadline: Option<Instant>,
     /// How long the client may leave the queue full.
@@ -123,6 +126,7 @@ async fn pump(
     let ResultContext {
         query_id,
         schema,
+        options,
         reader_stall,
         describe_error,
         ..
@@ -140,6 +144,7 @@ async fn pump(
     let mut messages = pin!(
         FlightDataEncoderBuilder::new()
             .with_schema(schema)
+            .with_options(options)
             .with_max_flight_data_size(usize::MAX)
             .build(batches)
     );

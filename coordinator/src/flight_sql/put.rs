@@ -1,4 +1,4 @@
-//! DoPut: updates, and parameters for prepared statements.
+//! DoPut: updates, uploads, and parameters for prepared statements.
 
 use arrow_flight::sql::{Command, DoPutPreparedStatementResult, DoPutUpdateResult};
 use arrow_flight::{FlightData, PutResult};
@@ -9,9 +9,10 @@ use waterbuck_engine::{Error, Result};
 use super::backend::{Execution, StatementInput};
 use super::client::ClientGuard;
 use super::door::Shared;
+use super::ingest::ingest_of;
 use super::statement::{command_of, no_transaction, unknown_command};
-use super::status::{malformed, query_status, status, unsupported};
-use super::upload::read_rows;
+use super::status::{malformed, query_status, status};
+use super::upload::{open_rows, read_rows};
 
 impl Shared {
     /// Serves one DoPut: the command is in the first message, the rows are in all of them.
@@ -55,9 +56,18 @@ impl Shared {
                     prepared_statement_handle: Some(handle),
                 }))
             }
-            Command::CommandStatementIngest(_) => Err(unsupported(
-                "bulk ingestion is not served: use INSERT with parameters",
-            )),
+            Command::CommandStatementIngest(command) => {
+                let ingest = ingest_of(command)?;
+                let rows = open_rows(first, messages).await?;
+                let written = client.session().ingest(ingest, rows).await;
+                match written.map_err(|error| status(&error))? {
+                    Execution::Update { rows, .. } => Ok(count(rows)),
+                    Execution::Rows { query_id, .. } => {
+                        let error = Error::internal("an upload was answered with rows");
+                        Err(query_status(&error, query_id))
+                    }
+                }
+            }
             other => Err(unknown_command(&other)),
         }
     }
@@ -68,13 +78,17 @@ impl Shared {
         input: StatementInput,
     ) -> Result<PutResult, Status> {
         match self.run(client, input).await? {
-            Execution::Update { rows, .. } => Ok(answer(&DoPutUpdateResult { record_count: rows })),
+            Execution::Update { rows, .. } => Ok(count(rows)),
             Execution::Rows { query_id, .. } => Err(query_status(
                 &Error::invalid("the statement returns rows: run it as a query, not as an update"),
                 query_id,
             )),
         }
     }
+}
+
+fn count(rows: i64) -> PutResult {
+    answer(&DoPutUpdateResult { record_count: rows })
 }
 
 fn answer(message: &impl Message) -> PutResult {

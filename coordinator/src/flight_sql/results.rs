@@ -6,12 +6,14 @@
 //! also why endpoints carry no expiration time, which would promise that a ticket can be reused.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::info;
 use uuid::Uuid;
@@ -27,6 +29,34 @@ pub(super) struct PendingResult {
     /// The columns as sent.
     pub(super) schema: SchemaRef,
     pub(super) rows: SendableRecordBatchStream,
+    /// For queries that are polled.
+    pub(super) polled: Option<Polled>,
+}
+
+/// What a polling client waits for.
+#[derive(Clone)]
+pub(super) struct Polled {
+    /// Turns true when the first rows are there.
+    pub(super) ready: watch::Receiver<bool>,
+    /// The progress the client was told last.
+    pub(super) told: f64,
+}
+
+/// What is known of a result that waits.
+pub(super) struct Waiting {
+    pub(super) query_id: Uuid,
+    pub(super) schema: SchemaRef,
+    pub(super) polled: Option<Polled>,
+}
+
+impl PendingResult {
+    fn waiting(&self) -> Waiting {
+        Waiting {
+            query_id: self.query_id,
+            schema: Arc::clone(&self.schema),
+            polled: self.polled.clone(),
+        }
+    }
 }
 
 /// The results that wait.
@@ -73,13 +103,50 @@ impl Results {
         } else {
             None
         };
-        redeemed.map(|(_, result)| result).ok_or_else(|| {
-            Error::not_found(format!(
-                "the ticket is unknown: it was used before, or its result was not fetched within \
-                 {} s; run the query again",
-                self.expiry.as_secs()
-            ))
-        })
+        redeemed
+            .map(|(_, result)| result)
+            .ok_or_else(|| self.unknown())
+    }
+
+    /// Lets a result of `user` wait as long as a new one, and tells what it is.
+    pub(super) fn renew(&self, handle: &Bytes, user: &str) -> Result<Waiting> {
+        let mut waiting = self.waiting.lock();
+        let owned = waiting
+            .get_mut(handle)
+            .filter(|(_, result)| result.user == user);
+        let (since, result) = owned.ok_or_else(|| self.unknown())?;
+        *since = Instant::now();
+        Ok(result.waiting())
+    }
+
+    /// Remembers the progress that a polling client is told.
+    pub(super) fn tell(&self, handle: &Bytes, progress: f64) {
+        let mut waiting = self.waiting.lock();
+        let result = waiting.get_mut(handle).map(|(_, result)| result);
+        if let Some(polled) = result.and_then(|result| result.polled.as_mut()) {
+            polled.told = progress;
+        }
+    }
+
+    /// The results of `user` that wait, by their handles, the oldest query first.
+    pub(super) fn list(&self, user: &str) -> Vec<(Bytes, Waiting)> {
+        let waiting = self.waiting.lock();
+        let owned = waiting
+            .iter()
+            .filter(|(_, (_, result))| result.user == user);
+        let mut listed: Vec<_> = owned
+            .map(|(handle, (_, result))| (Bytes::clone(handle), result.waiting()))
+            .collect();
+        listed.sort_by_key(|(_, waiting)| waiting.query_id);
+        listed
+    }
+
+    fn unknown(&self) -> Error {
+        Error::not_found(format!(
+            "the ticket is unknown: it was used before, or its result was not fetched within {} s; \
+             run the query again",
+            self.expiry.as_secs()
+        ))
     }
 
     /// The query behind a handle of `user`.

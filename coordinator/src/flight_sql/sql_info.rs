@@ -64,7 +64,7 @@ fn server(infos: &mut SqlInfoDataBuilder, version: &str) {
         SqlSupportedTransaction::None as i32,
     );
     infos.append(FlightSqlServerCancel, true);
-    infos.append(FlightSqlServerBulkIngestion, false);
+    infos.append(FlightSqlServerBulkIngestion, true);
     infos.append(FlightSqlServerIngestTransactionsSupported, false);
     // No time limit of the server's own.
     infos.append(FlightSqlServerStatementTimeout, 0_i32);

@@ -20,12 +20,13 @@ use waterbuck_engine::{Error, Result};
 
 use super::backend::{Execution, StatementInput};
 use super::client::ClientGuard;
+use super::delivery::Delivery;
 use super::door::Shared;
 use super::encode::{ResultContext, encode};
 use super::metadata;
-use super::results::PendingResult;
+use super::results::{PendingResult, Waiting};
 use super::status::{QUERY_ID, malformed, status, unsupported};
-use super::wire::{encode_schema, wire_schema};
+use super::wire::encode_schema;
 
 impl Shared {
     /// Starts a statement, or describes a metadata command, which runs when it is fetched.
@@ -39,6 +40,31 @@ impl Shared {
             let ticket = Bytes::clone(&descriptor.cmd);
             return describe(&schema, ticket, descriptor, Bytes::new());
         }
+        // What ListFlights has named.
+        if let Command::TicketStatementQuery(ticket) = command {
+            let waiting = self.waiting(client, &ticket.statement_handle)?;
+            let handle = ticket.statement_handle;
+            return describe_result(&waiting.schema, handle, descriptor, waiting.query_id);
+        }
+        let pending = self.start(client, command).await?;
+        let (schema, query_id) = (Arc::clone(&pending.schema), pending.query_id);
+        let handle = self.results.keep(pending).map_err(|error| status(&error))?;
+        describe_result(&schema, handle, descriptor, query_id)
+    }
+
+    /// A result that waits, and waits on.
+    pub(super) fn waiting(&self, client: &ClientGuard, handle: &Bytes) -> Result<Waiting, Status> {
+        let user = client.session().user();
+        let waiting = self.results.renew(handle, user);
+        waiting.map_err(|error| status(&error))
+    }
+
+    /// Starts the statement of a command.
+    pub(super) async fn start(
+        &self,
+        client: &ClientGuard,
+        command: Command,
+    ) -> Result<PendingResult, Status> {
         let input = match command {
             Command::CommandStatementQuery(command) => {
                 no_transaction(command.transaction_id.as_ref())?;
@@ -52,20 +78,8 @@ impl Shared {
         };
         let session = client.session();
         let execution = self.run(client, input).await?;
-        let pending = pending(execution, session.user().to_owned(), session.id())?;
-        let (schema, query_id) = (Arc::clone(&pending.schema), pending.query_id);
-        let handle = self.results.keep(pending).map_err(|error| status(&error))?;
-        let ticket = TicketStatementQuery {
-            statement_handle: handle,
-        }
-        .as_any()
-        .encode_to_vec();
-        describe(
-            &schema,
-            ticket.into(),
-            descriptor,
-            query_id.to_string().into(),
-        )
+        let owner = (session.user().to_owned(), session.id());
+        pending(execution, owner, client.delivery())
     }
 
     /// The columns of a command's answer, as an IPC message; nothing is run.
@@ -79,12 +93,17 @@ impl Shared {
             Command::CommandStatementQuery(command) => {
                 no_transaction(command.transaction_id.as_ref())?;
                 let prepared = client.session().prepare(&command.query).await;
-                dataset_schema(prepared.map_err(|error| status(&error))?.dataset_schema)
+                let prepared = prepared.map_err(|error| status(&error))?;
+                dataset_schema(client, prepared.dataset_schema)
             }
             Command::CommandPreparedStatementQuery(command) => {
                 let statement = client.prepared(&command.prepared_statement_handle);
                 let statement = statement.map_err(|error| status(&error))?;
-                dataset_schema(statement.prepared().dataset_schema.as_ref().map(Arc::clone))
+                let schema = statement.prepared().dataset_schema.as_ref();
+                dataset_schema(client, schema.map(Arc::clone))
+            }
+            Command::TicketStatementQuery(ticket) => {
+                self.waiting(client, &ticket.statement_handle)?.schema
             }
             other => self
                 .metadata_schema(other)
@@ -98,13 +117,16 @@ impl Shared {
         &self,
         client: ClientGuard,
         ticket: &Ticket,
-        deadline: Option<Instant>,
+        (delivery, deadline): (Delivery, Option<Instant>),
     ) -> Result<Response<BoxStream<'static, Result<FlightData, Status>>>, Status> {
         let command = decode(&ticket.ticket, "ticket")?;
         let Command::TicketStatementQuery(redeemed) = command else {
             let rows = self.metadata_rows(&client, command).await?;
             return Ok(Response::new(encode_batch(rows)));
         };
+        let options = delivery.write_options().map_err(|error| {
+            status(&Error::internal("the rows cannot be compressed").with_source(error))
+        })?;
         let user = client.session().user();
         let result = self.results.take(&redeemed.statement_handle, user);
         let result = result.map_err(|error| status(&error))?;
@@ -112,6 +134,7 @@ impl Shared {
         let context = ResultContext {
             query_id,
             schema: result.schema,
+            options,
             deadline,
             reader_stall: self.config.reader_stall,
             describe_error: self.config.describe_error,
@@ -141,11 +164,6 @@ impl Shared {
                     rows: 0,
                 });
             }
-            if !prepared.is_update && rows > 1 {
-                return Err(unsupported(format!(
-                    "a query takes one row of parameters, but {rows} were bound: run it for each"
-                )));
-            }
         }
         client
             .session()
@@ -155,7 +173,7 @@ impl Shared {
     }
 
     /// The columns of a metadata command; `None` for other commands.
-    fn metadata_schema(&self, command: &Command) -> Option<SchemaRef> {
+    pub(super) fn metadata_schema(&self, command: &Command) -> Option<SchemaRef> {
         Some(match command {
             Command::CommandGetCatalogs(_) => metadata::catalogs_schema(),
             Command::CommandGetDbSchemas(_) => metadata::schemas_schema(),
@@ -221,8 +239,8 @@ pub(super) fn unknown_command(command: &Command) -> Status {
 }
 
 /// The columns of a statement's answer as sent; an update answers with its count.
-fn dataset_schema(schema: Option<SchemaRef>) -> SchemaRef {
-    schema.map_or_else(count_schema, wire_schema)
+fn dataset_schema(client: &ClientGuard, schema: Option<SchemaRef>) -> SchemaRef {
+    schema.map_or_else(count_schema, |schema| client.delivery().schema(schema))
 }
 
 fn decode(bytes: &[u8], what: &str) -> Result<Command, Status> {
@@ -230,6 +248,27 @@ fn decode(bytes: &[u8], what: &str) -> Result<Command, Status> {
         .map_err(|_error| malformed(format!("the {what} is not a Flight SQL message")))?;
     Command::try_from(any)
         .map_err(|_error| malformed(format!("the {what} is a damaged Flight SQL message")))
+}
+
+/// The ticket of a result.
+pub(super) fn ticket_of(handle: Bytes) -> Bytes {
+    TicketStatementQuery {
+        statement_handle: handle,
+    }
+    .as_any()
+    .encode_to_vec()
+    .into()
+}
+
+/// A result and where it is fetched.
+pub(super) fn describe_result(
+    schema: &SchemaRef,
+    handle: Bytes,
+    descriptor: FlightDescriptor,
+    query_id: Uuid,
+) -> Result<FlightInfo, Status> {
+    let query_id = query_id.to_string().into();
+    describe(schema, ticket_of(handle), descriptor, query_id)
 }
 
 fn describe(
@@ -249,7 +288,11 @@ fn describe(
     Ok(info)
 }
 
-fn pending(execution: Execution, user: String, session: Uuid) -> Result<PendingResult, Status> {
+fn pending(
+    execution: Execution,
+    (user, session): (String, Uuid),
+    delivery: Delivery,
+) -> Result<PendingResult, Status> {
     Ok(match execution {
         Execution::Rows {
             query_id,
@@ -259,8 +302,9 @@ fn pending(execution: Execution, user: String, session: Uuid) -> Result<PendingR
             user,
             session,
             query_id,
-            schema: wire_schema(schema),
+            schema: delivery.schema(schema),
             rows: stream,
+            polled: None,
         },
         Execution::Update { query_id, rows } => {
             let schema = count_schema();
@@ -275,6 +319,7 @@ fn pending(execution: Execution, user: String, session: Uuid) -> Result<PendingR
                 query_id,
                 schema,
                 rows,
+                polled: None,
             }
         }
     })

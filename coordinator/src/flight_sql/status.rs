@@ -13,10 +13,15 @@ use tracing::error;
 use uuid::Uuid;
 use waterbuck_engine::{Error, ErrorKind};
 
+use super::error_details::{details, place};
+
 /// The trailer that carries the SQLSTATE.
 pub(super) const SQLSTATE: &str = "x-sqlstate";
 /// The trailer that carries the id of the failed query.
 pub(super) const QUERY_ID: &str = "x-query-id";
+/// The trailers that carry the place of the error in the statement.
+const LINE: &str = "x-error-line";
+const COLUMN: &str = "x-error-column";
 
 /// Java clients refuse more than 8 KiB of trailers, and the text is percent-encoded in them.
 const ENCODED_BYTES_MAX: usize = 6 * 1024;
@@ -50,14 +55,32 @@ fn build(error: &Error, query_id: Option<Uuid>) -> Status {
     if error.kind() == ErrorKind::Internal {
         error!(query_id = query_id.map(tracing::field::display), error = %text, "internal error");
     }
+    let mut facts = vec![];
+    if let Some(id) = query_id {
+        facts.push(("query_id", QUERY_ID, id.to_string()));
+    }
+    if let Some((line, column)) = place(&text) {
+        facts.push(("line", LINE, line.to_string()));
+        facts.push(("column", COLUMN, column.to_string()));
+    }
     let mut trailers = MetadataMap::new();
     trailers.insert(SQLSTATE, MetadataValue::from_static(sqlstate));
-    if let Some(id) = query_id
-        && let Ok(value) = id.to_string().parse()
-    {
-        trailers.insert(QUERY_ID, value);
+    for (_, trailer, value) in &facts {
+        if let Ok(value) = value.parse() {
+            trailers.insert(*trailer, value);
+        }
     }
-    Status::with_metadata(code, shorten(&text), trailers)
+    let text = shorten(&text);
+    let facts: Vec<_> = facts
+        .into_iter()
+        .map(|(name, _, value)| (name, value))
+        .collect();
+    let mut details = details((code, &text), sqlstate, &facts);
+    // They repeat the text: where both would be too long, the trailers must do.
+    if encoded_bytes(&text) + details.len().div_ceil(3) * 4 > ENCODED_BYTES_MAX {
+        details.clear();
+    }
+    Status::with_details_and_metadata(code, text, details, trailers)
 }
 
 const SYNTAX_ERROR: &str = "42601";
@@ -79,15 +102,24 @@ fn codes(kind: ErrorKind) -> (Code, &'static str) {
     }
 }
 
+fn encoded_bytes(text: &str) -> usize {
+    text.chars().map(encoded_char).sum()
+}
+
+/// The bytes that percent-encoding makes of a character.
+fn encoded_char(c: char) -> usize {
+    if (c.is_ascii_graphic() && c != '%') || c == ' ' {
+        1
+    } else {
+        3 * c.len_utf8()
+    }
+}
+
 /// Cuts a text that would not fit into the trailers, and says so.
 fn shorten(text: &str) -> String {
     let mut encoded = 0;
     for (at, c) in text.char_indices() {
-        encoded += if c.is_ascii_graphic() || c == ' ' {
-            1
-        } else {
-            3 * c.len_utf8()
-        };
+        encoded += encoded_char(c);
         if encoded > ENCODED_BYTES_MAX {
             let mut short = text[..at].to_owned();
             let _ = write!(short, "... ({} bytes more)", text.len() - at);
@@ -109,6 +141,26 @@ mod tests {
         assert_eq!(status.message(), "table \"t\" does not exist");
         assert_eq!(status.metadata().get(SQLSTATE).unwrap(), "42704");
         assert_eq!(status.metadata().get(QUERY_ID).unwrap(), &id.to_string());
+    }
+
+    #[test]
+    fn a_status_tells_programs_where_the_error_is() {
+        let error = Error::invalid("syntax error at line 2, column 7: expected FROM");
+        let status = status(&error);
+        assert_eq!(status.metadata().get(SQLSTATE).unwrap(), SYNTAX_ERROR);
+        assert_eq!(status.metadata().get(LINE).unwrap(), "2");
+        assert_eq!(status.metadata().get(COLUMN).unwrap(), "7");
+        assert!(!status.details().is_empty());
+    }
+
+    #[test]
+    fn the_trailers_stay_within_what_clients_take() {
+        for length in [1000, 2000, 4000, 10_000] {
+            let status = status(&Error::invalid("é".repeat(length)));
+            let bytes = encoded_bytes(status.message()) + status.details().len() * 4 / 3;
+            assert!(bytes < 7 * 1024, "{bytes} bytes of {length} characters");
+            assert!(status.metadata().contains_key(SQLSTATE));
+        }
     }
 
     #[test]

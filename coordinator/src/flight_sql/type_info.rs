@@ -128,8 +128,34 @@ fn all_types() -> Vec<XdbcTypeInfo> {
     let mut types = numbers();
     types.extend(texts());
     types.extend(times());
+    types.extend(same_under_other_codes(&types));
     types.sort_by_key(|info| info.data_type as i32);
     types
+}
+
+/// Drivers ask by codes of which several mean one type here: each is answered.
+fn same_under_other_codes(types: &[XdbcTypeInfo]) -> Vec<XdbcTypeInfo> {
+    let codes = [
+        ("VARCHAR", XdbcDataType::XdbcChar),
+        ("VARCHAR", XdbcDataType::XdbcLongvarchar),
+        ("VARCHAR", XdbcDataType::XdbcWchar),
+        ("VARCHAR", XdbcDataType::XdbcWvarchar),
+        ("BYTEA", XdbcDataType::XdbcBinary),
+        ("BYTEA", XdbcDataType::XdbcLongvarbinary),
+        ("DECIMAL", XdbcDataType::XdbcNumeric),
+        ("DOUBLE", XdbcDataType::XdbcFloat),
+    ];
+    codes
+        .into_iter()
+        .filter_map(|(name, code)| {
+            let info = types.iter().find(|info| info.type_name == name)?;
+            Some(XdbcTypeInfo {
+                data_type: code,
+                sql_data_type: code,
+                ..info.clone()
+            })
+        })
+        .collect()
 }
 
 fn numbers() -> Vec<XdbcTypeInfo> {
@@ -257,5 +283,25 @@ fn base(name: &str, data_type: XdbcDataType) -> XdbcTypeInfo {
         nullable: Nullable::NullabilityNullable,
         searchable: Searchable::Full,
         ..XdbcTypeInfo::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_a_type_is_answered() {
+        let info = TypeInfo::new().unwrap();
+        for code in [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 91, 92, 93] {
+            assert!(info.rows(Some(code)).unwrap().num_rows() > 0, "{code}");
+        }
+        for code in -9..=-1 {
+            assert!(info.rows(Some(code)).unwrap().num_rows() > 0, "{code}");
+        }
+        // No type is an unknown one, and dates and times have codes of their own.
+        for code in [0, 9, 4711] {
+            assert_eq!(info.rows(Some(code)).unwrap().num_rows(), 0, "{code}");
+        }
     }
 }

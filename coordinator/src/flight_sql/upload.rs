@@ -8,12 +8,15 @@ use arrow_flight::FlightData;
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
 use arrow_ipc::root_as_message;
+use datafusion::common::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::future::{FutureExt, ready};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use tonic::{Status, Streaming};
-use waterbuck_engine::{Error, ErrorKind};
+use tonic::{Code, Status, Streaming};
+use waterbuck_engine::{Error, ErrorKind, Result};
 
-use super::status::{malformed, status, unsupported};
+use super::status::{malformed, status};
 use super::wire::wire_bytes;
 
 /// All rows of a stream whose first message was taken out of it, up to `bytes_max`. No batch at
@@ -23,15 +26,10 @@ pub(super) async fn read_rows(
     messages: Streaming<FlightData>,
     bytes_max: usize,
 ) -> Result<Vec<RecordBatch>, Status> {
-    let messages = stream::iter([Ok(first)])
-        .chain(messages.map_err(|status| FlightError::Tonic(Box::new(status))))
-        // A client without parameters may send its command and nothing else.
-        .try_filter(|data| ready(!data.data_header.is_empty()))
-        .and_then(|data| ready(uncompressed(data)));
-    let mut batches = FlightRecordBatchStream::new_from_flight_data(messages);
+    let mut batches = decoded(first, messages);
     let mut rows = Vec::new();
     let mut bytes = 0;
-    while let Some(batch) = next(&mut batches).await? {
+    while let Some(batch) = next(&mut batches).await.map_err(|error| status(&error))? {
         if batch.num_columns() == 0 {
             continue;
         }
@@ -53,10 +51,39 @@ pub(super) async fn read_rows(
     Ok(rows)
 }
 
+/// The rows of a stream as they come, once its columns are known. Nothing is read ahead: what is
+/// not taken waits in the connection, whose window stops the client.
+pub(super) async fn open_rows(
+    first: FlightData,
+    messages: Streaming<FlightData>,
+) -> Result<SendableRecordBatchStream, Status> {
+    let mut batches = decoded(first, messages);
+    let head = next(&mut batches).await.map_err(|error| status(&error))?;
+    let schema = batches.schema().map(Arc::clone);
+    let Some(schema) = schema.filter(|schema| !schema.fields().is_empty()) else {
+        return Err(malformed("the upload has no columns"));
+    };
+    let rest = stream::try_unfold(batches, |mut batches| async move {
+        let batch = next(&mut batches).await.map_err(DataFusionError::from)?;
+        Ok(batch.map(|batch| (batch, batches)))
+    });
+    let rows = stream::iter(head.map(Ok)).chain(rest);
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+}
+
+fn decoded(first: FlightData, messages: Streaming<FlightData>) -> FlightRecordBatchStream {
+    let messages = stream::iter([Ok(first)])
+        .chain(messages.map_err(|status| FlightError::Tonic(Box::new(status))))
+        // A client without rows may send its command and nothing else.
+        .try_filter(|data| ready(!data.data_header.is_empty()))
+        .and_then(|data| ready(uncompressed(data)));
+    FlightRecordBatchStream::new_from_flight_data(messages)
+}
+
 /// The reader trusts the offsets of a message and panics where they point outside of it.
-async fn next(batches: &mut FlightRecordBatchStream) -> Result<Option<RecordBatch>, Status> {
+async fn next(batches: &mut FlightRecordBatchStream) -> Result<Option<RecordBatch>> {
     let damaged = |_panic| {
-        Err(malformed(
+        Err(Error::invalid(
             "the rows sent cannot be read: a message is damaged",
         ))
     };
@@ -78,15 +105,28 @@ fn uncompressed(data: FlightData) -> Result<FlightData, FlightError> {
             .is_some_and(|batch| batch.compression().is_some())
     });
     if compressed {
-        let refusal = unsupported("compressed rows are not accepted: send them as they are");
-        return Err(FlightError::Tonic(Box::new(refusal)));
+        let refusal = Error::unsupported("compressed rows are not accepted: send them as they are");
+        return Err(FlightError::ExternalError(Box::new(refusal)));
     }
     Ok(data)
 }
 
-fn unreadable(error: FlightError) -> Status {
+fn unreadable(error: FlightError) -> Error {
+    let what = "the rows sent cannot be read";
     match error {
-        FlightError::Tonic(status) => *status,
-        other => malformed(format!("the rows sent cannot be read: {other}")),
+        FlightError::ExternalError(inner) => match inner.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(other) => Error::invalid(what).with_source(other),
+        },
+        FlightError::Tonic(status) => {
+            let kind = match status.code() {
+                // What tonic says of a message that is larger than it takes.
+                Code::OutOfRange | Code::ResourceExhausted => ErrorKind::ResourceExhausted,
+                Code::Internal | Code::InvalidArgument => ErrorKind::InvalidQuery,
+                _ => ErrorKind::Cancelled,
+            };
+            Error::new(kind, format!("{what}: {}", status.message()))
+        }
+        other => Error::invalid(format!("{what}: {other}")),
     }
 }

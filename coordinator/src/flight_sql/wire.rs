@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UnionArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UnionArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef, TimeUnit, UnionFields};
 use arrow::error::ArrowError;
@@ -21,6 +21,40 @@ pub(super) fn wire_schema(schema: SchemaRef) -> SchemaRef {
     }
     let fields: Fields = schema.fields().iter().map(wire_field).collect();
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// The schema as it is sent to clients that read views: those stay, unless they are within other
+/// types.
+pub(super) fn view_schema(schema: SchemaRef) -> SchemaRef {
+    let plain = wire_schema(Arc::clone(&schema));
+    let fields = schema.fields().iter().zip(plain.fields());
+    let fields: Fields = fields
+        .map(|(own, plain)| match own.data_type() {
+            DataType::Utf8View | DataType::BinaryView => Arc::clone(own),
+            _ => Arc::clone(plain),
+        })
+        .collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// The same rows, of which no column holds more than it shows: a slice of views holds all the text
+/// of the whole, and would be sent with it.
+pub(super) fn compact(batch: RecordBatch) -> RecordBatch {
+    let is_view =
+        |data_type: &DataType| matches!(data_type, DataType::Utf8View | DataType::BinaryView);
+    let schema = batch.schema();
+    if !schema.fields().iter().any(|f| is_view(f.data_type())) {
+        return batch;
+    }
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|column| match column.data_type() {
+            DataType::Utf8View => Arc::new(column.as_string_view().gc()) as ArrayRef,
+            DataType::BinaryView => Arc::new(column.as_binary_view().gc()) as ArrayRef,
+            _ => Arc::clone(column),
+        });
+    RecordBatch::try_new(schema, columns.collect()).unwrap_or(batch)
 }
 
 /// The batch in the layout of `schema`, which [`wire_schema`] made of the batch's own. Columns
@@ -106,7 +140,6 @@ pub(super) fn wire_bytes(batch: &RecordBatch) -> usize {
 }
 
 fn expanded_array_bytes(array: &dyn Array) -> usize {
-    use arrow::array::AsArray;
     match array.data_type() {
         // The low half of a view is its length.
         DataType::Utf8View => array

@@ -67,6 +67,11 @@ impl Admission {
         }
     }
 
+    /// Whether a query that comes now would not have to wait.
+    pub(crate) fn has_room(&self) -> bool {
+        self.slots.available_permits() > 0
+    }
+
     /// Waits for a slot for `query`, whose record says that it is queued meanwhile. Cancel-safe.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub(crate) use profile::measure;
 pub use progress::QueryProgress;
 pub use record::{QueryRecord, QueryState, QueryView};
 pub use registry::QueryRegistry;
-pub(crate) use run::{PlannedQuery, elapsed, plan_query, run_query, timed_out};
+pub(crate) use run::{PlannedQuery, elapsed, plan_query, run_query, run_query_behind, timed_out};
 pub use session_state::LocalExecutor;
 pub(crate) use session_state::{Attempt, SessionInput, StatePlanner};
 pub(crate) use stage_times::millis;

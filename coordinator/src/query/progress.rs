@@ -77,6 +77,18 @@ impl QueryProgress {
         self.stages.iter().map(|stage| stage.tasks).sum()
     }
 
+    /// How much of the work is done, from 0 to 1: the share of tasks that have handed out all
+    /// their rows.
+    pub fn fraction(&self) -> f64 {
+        if self.state == QueryState::Finished {
+            return 1.0;
+        }
+        match self.tasks_total() {
+            0 => 0.0,
+            total => self.tasks_done() as f64 / total as f64,
+        }
+    }
+
     /// Rows that scans have read.
     pub fn rows_read(&self) -> u64 {
         self.stages.iter().map(|stage| stage.rows_read).sum()
@@ -117,8 +129,10 @@ mod tests {
         let progress = QueryProgress::new(&view, &[work(1, 2, 10), work(1, 2, 5), work(7, 1, 1)]);
         assert_eq!(progress.stages_done(), 1);
         assert_eq!((progress.tasks_done(), progress.tasks_total()), (4, 5));
+        assert!((progress.fraction() - 0.8).abs() < 1e-9);
         assert_eq!((progress.rows_read(), progress.memory_peak_bytes), (15, 10));
         view.state = QueryState::Finished;
-        assert_eq!(QueryProgress::new(&view, &[]).stages_done(), 2);
+        let finished = QueryProgress::new(&view, &[]);
+        assert_eq!((finished.stages_done(), finished.fraction()), (2, 1.0));
     }
 }

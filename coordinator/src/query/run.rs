@@ -11,6 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
@@ -75,32 +76,68 @@ pub(crate) async fn run_query(
     core: Arc<Core>,
     query: PlannedQuery,
 ) -> Result<(SendableRecordBatchStream, Arc<dyn ExecutionPlan>)> {
-    let guard = Arc::new(query);
-    let slot = admit(&core, &guard).await?;
-    let started = start(&core, &guard, first_attempt(&guard)).await?;
+    let query = Arc::new(query);
+    let slot = admit(&core, &query).await?;
+    let started = start(&core, &query, first_attempt(&query)).await?;
     let plan = Arc::clone(&started.plan);
-    let mut builder = RecordBatchReceiverStreamBuilder::new(started.plan.schema(), 2);
+    let begun = std::future::ready(Ok((slot, started)));
+    Ok((deliver(core, query, plan.schema(), begun), plan))
+}
+
+/// As [`run_query`], but does not wait for the query's turn: where it has to, it is started behind
+/// the stream, and what is found while planning comes through that.
+///
+/// # Errors
+/// As [`run_query`].
+pub(crate) async fn run_query_behind(
+    core: Arc<Core>,
+    query: PlannedQuery,
+) -> Result<SendableRecordBatchStream> {
+    if !query.needs_slot || core.admission.has_room() {
+        return Ok(run_query(core, query).await?.0);
+    }
+    let query = Arc::new(query);
+    let schema = Arc::clone(query.logical.schema().inner());
+    let (begin_core, begin_query) = (Arc::clone(&core), Arc::clone(&query));
+    let begin = async move {
+        let slot = admit(&begin_core, &begin_query).await?;
+        let attempt = first_attempt(&begin_query);
+        let started = start(&begin_core, &begin_query, attempt).await?;
+        Ok::<_, Error>((slot, started))
+    };
+    Ok(deliver(core, query, schema, begin))
+}
+
+/// The rows of a query that `begin` starts; they are fetched before anybody asks, up to a bound.
+fn deliver(
+    core: Arc<Core>,
+    query: Arc<PlannedQuery>,
+    schema: SchemaRef,
+    begin: impl Future<Output = Result<(Option<Slot>, Started)>> + Send + 'static,
+) -> SendableRecordBatchStream {
+    let mut builder = RecordBatchReceiverStreamBuilder::new(schema, 2);
     let tx = builder.tx();
-    let record = Arc::clone(&guard.record);
-    let ends_query = guard.ends_query;
+    let record = Arc::clone(&query.record);
+    let ends_query = query.ends_query;
     let driver_core = Arc::clone(&core);
     builder.spawn(async move {
-        let _slot = slot;
-        let timeout = guard.settings.values().query_timeout;
-        let cancel = guard.record.cancel.clone();
+        let timeout = query.settings.values().query_timeout;
+        let cancel = query.record.cancel.clone();
+        let run = async {
+            let (_slot, started) = begin.await?;
+            drive(&driver_core, &query, started, &tx).await
+        };
         tokio::select! {
             biased;
             () = cancel.cancelled() => {
-                Err(cancelled(&guard.record, "the query was cancelled").into())
+                Err(cancelled(&query.record, "the query was cancelled").into())
             }
-            () = elapsed(timeout) => Err(timed_out(&guard.record, timeout).into()),
-            result = drive(&driver_core, &guard, started, &tx) => result,
+            () = elapsed(timeout) => Err(timed_out(&query.record, timeout).into()),
+            result = run => result,
         }
     });
-    Ok((
-        Box::pin(ResultStream::new(builder.build(), record, core, ends_query)),
-        plan,
-    ))
+    let rows = builder.build();
+    Box::pin(ResultStream::new(rows, record, core, ends_query))
 }
 
 /// Waits for the query's turn.

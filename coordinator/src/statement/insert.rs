@@ -75,32 +75,44 @@ pub(super) async fn create_table(
         }
         partitions.push(partition);
     }
-    let path = format!(
-        "{}/{}/",
-        context.core().data_url.trim_end_matches('/'),
-        Uuid::now_v7()
-    );
     let managed = ManagedTable {
-        path: path.clone(),
+        path: new_table_path(context),
         partition_columns: partitions,
     };
     let table = NewTable {
         name,
         kind: TableKind::Managed(managed.clone()),
-        columns: columns.clone(),
+        columns,
         comment: create.comment.clone(),
     };
     let Some(source) = source else {
         catalog.create_table(table, mode).await?;
         return Ok(context.done());
     };
-    let given: Vec<&ColumnDef> = columns.iter().collect();
-    let source = fit(context, source, &columns, &given, &[])?;
-    let target = managed_target(&managed, &columns)?;
+    create_with_rows(context, (table, &managed), mode, source).await
+}
+
+/// The directory of a managed table that is to be made.
+pub(super) fn new_table_path(context: &StatementContext) -> String {
+    let root = context.core().data_url.trim_end_matches('/');
+    format!("{root}/{}/", Uuid::now_v7())
+}
+
+/// Makes a managed table with the rows of `source`, whose columns are the table's by position, so
+/// that nobody sees it empty.
+pub(super) async fn create_with_rows(
+    context: &StatementContext,
+    (table, managed): (NewTable, &ManagedTable),
+    mode: OnExisting,
+    source: LogicalQuery,
+) -> Result<Outcome> {
+    let given: Vec<&ColumnDef> = table.columns.iter().collect();
+    let source = fit(context, source, &table.columns, &given, &[])?;
+    let target = managed_target(managed, &table.columns)?;
     let (aside, files) = write_aside(context, source, target).await?;
     let rows = files.iter().map(|file| file.rows).sum();
     let files = tables::new_data_files(files);
-    let catalog = Arc::clone(catalog);
+    let catalog = Arc::clone(&context.core().catalog);
     let commit = async move {
         let made = catalog.create_table_with_files(table, mode, files).await?;
         Ok(made.is_some())
@@ -111,6 +123,13 @@ pub(super) async fn create_table(
 
 /// `INSERT INTO`, `INSERT OVERWRITE`.
 pub(super) async fn execute(context: &StatementContext, insert: &Insert) -> Result<Outcome> {
+    let rows: usize = context.parameters.iter().map(RecordBatch::num_rows).sum();
+    if insert.overwrite && rows > 1 {
+        return Err(Error::unsupported(format!(
+            "INSERT OVERWRITE takes one row of parameters, not {rows}: each row would replace what \
+             the one before has written"
+        )));
+    }
     // Before the source is bound: what others commit after that is not read, and so is a conflict.
     let snapshot = context.core().catalog.current_snapshot().await?;
     let table = target_table(context, insert).await?;
@@ -161,7 +180,7 @@ pub(super) async fn prepare(
     insert: &Insert,
 ) -> Result<PreparedStatement> {
     let planned = plan(context, insert).await?;
-    let parameters = super::query::parameter_schema(&planned.source.logical)?;
+    let parameters = super::parameters::parameter_schema(&planned.source.logical)?;
     Ok(PreparedStatement {
         schema: None,
         parameters,
@@ -327,7 +346,7 @@ fn given_columns<'a>(
 }
 
 /// Gives `source` exactly the table's columns: cast, in order, with defaults for those not given.
-fn fit(
+pub(super) fn fit(
     context: &StatementContext,
     mut source: LogicalQuery,
     columns: &[ColumnDef],
@@ -399,7 +418,8 @@ fn type_parameters(
     LogicalPlanBuilder::values(values.values)?.build()
 }
 
-fn managed_target(managed: &ManagedTable, columns: &[ColumnDef]) -> Result<WriteTarget> {
+/// Where rows inserted into a managed table go.
+pub(super) fn managed_target(managed: &ManagedTable, columns: &[ColumnDef]) -> Result<WriteTarget> {
     let location = tables::location_url(&managed.path)?;
     let mut target = WriteTarget::new(location, Format::Parquet, field_ids(columns));
     target

@@ -2,25 +2,24 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::metadata::ScalarAndMetadata;
+use datafusion::catalog::TableProvider;
+use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, ParamValues};
+use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::scalar::ScalarValue;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::parser::Statement as DFStatement;
 use serde_json::Value;
 use waterbuck_connectors::files::Secret;
 use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
+use super::parameters::{bind_parameters, parameter_schema, type_limits};
 use crate::plan::{
     Binder, Bound, is_same_name, plan_error, said_names, under_said_names, with_own_names,
     with_precedence,
 };
-use crate::query::{Attempt, PlannedQuery, SessionInput, run_query};
+use crate::query::{Attempt, PlannedQuery, SessionInput, run_query_behind};
 use crate::session::{Outcome, PreparedStatement};
 
 /// A statement's logical plan together with what it was planned against.
@@ -44,7 +43,7 @@ pub(super) async fn execute(context: &StatementContext, query: &DFStatement) -> 
 pub(crate) async fn run(context: &StatementContext, query: LogicalQuery) -> Result<Outcome> {
     let query = optimise(context, query)?;
     let core = Arc::clone(context.core());
-    let (stream, _plan) = run_query(core, query).await?;
+    let stream = run_query_behind(core, query).await?;
     Ok(Outcome::Rows {
         query_id: context.record.id,
         stream: under_said_names(stream),
@@ -54,7 +53,7 @@ pub(crate) async fn run(context: &StatementContext, query: LogicalQuery) -> Resu
 /// Binds parameters and optimises.
 pub(crate) fn optimise(context: &StatementContext, query: LogicalQuery) -> Result<PlannedQuery> {
     let fail = |error| plan_error(&context.sql, error);
-    let logical = bind_parameters(context, query.logical)?;
+    let logical = bind_parameters(&context.sql, query.logical, &context.parameters)?;
     let logical = query.state.optimize(&logical).map_err(fail)?;
     context.record.set_snapshot(query.snapshot.to_string());
     let reads_tables = query
@@ -121,6 +120,7 @@ async fn plan_bound(
     }
     let logical = logical.map_err(|error| plan_error(&context.sql, error))?;
     refuse_writes(&logical)?;
+    let logical = type_limits(logical).map_err(|error| plan_error(&context.sql, error))?;
     let local_only = crate::plan::needs_row_check(&logical)?;
     if local_only {
         let options = state.config_mut().options_mut();
@@ -130,6 +130,27 @@ async fn plan_bound(
     }
     Ok(LogicalQuery {
         local_only,
+        logical,
+        snapshot: bound.snapshot.clone(),
+        secrets,
+        state,
+    })
+}
+
+/// A plan that reads `table`, which lies in this process, and so runs here alone.
+pub(super) async fn plan_table(
+    context: &StatementContext,
+    name: &str,
+    table: Arc<dyn TableProvider>,
+) -> Result<LogicalQuery> {
+    let bound = Binder::new(context).bind_tables(&[]).await?;
+    let secrets = crate::tables::secrets(context.core()).await?;
+    let state = session_for(context, &bound, &secrets)?;
+    let logical = LogicalPlanBuilder::scan(name, provider_as_source(table), None)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(|error| plan_error(&context.sql, error))?;
+    Ok(LogicalQuery {
+        local_only: true,
         logical,
         snapshot: bound.snapshot.clone(),
         secrets,
@@ -181,76 +202,4 @@ fn refuse_writes(plan: &LogicalPlan) -> Result<()> {
         ))),
         None => Ok(()),
     }
-}
-
-pub(super) fn parameter_schema(plan: &LogicalPlan) -> Result<SchemaRef> {
-    let types = plan
-        .get_parameter_types()
-        .map_err(|error| plan_error("", error))?;
-    let mut fields: Vec<(usize, Field)> = types
-        .into_iter()
-        .map(|(name, data_type)| {
-            let position = name.trim_start_matches('$').parse().unwrap_or(usize::MAX);
-            (
-                position,
-                Field::new(name, data_type.unwrap_or(DataType::Null), true),
-            )
-        })
-        .collect();
-    fields.sort_by_key(|(position, _)| *position);
-    Ok(Arc::new(Schema::new(
-        fields
-            .into_iter()
-            .map(|(_, field)| field)
-            .collect::<Vec<_>>(),
-    )))
-}
-
-fn bind_parameters(context: &StatementContext, plan: LogicalPlan) -> Result<LogicalPlan> {
-    let wanted = plan
-        .get_parameter_names()
-        .map_err(|error| plan_error("", error))?
-        .len();
-    if wanted == 0 {
-        return Ok(plan);
-    }
-    let rows: usize = context
-        .parameters
-        .iter()
-        .map(|batch| batch.num_rows())
-        .sum();
-    let Some(batch) = context.parameters.iter().find(|batch| batch.num_rows() > 0) else {
-        return Err(Error::invalid(format!(
-            "the statement has {wanted} parameters, none was given"
-        )));
-    };
-    if rows > 1 {
-        return Err(Error::invalid("a query takes one row of parameters"));
-    }
-    if batch.num_columns() < wanted {
-        let given = batch.num_columns();
-        let message = format!("the statement has {wanted} parameters, {given} were given");
-        return Err(Error::invalid(message));
-    }
-    let types = plan
-        .get_parameter_types()
-        .map_err(|error| plan_error("", error))?;
-    let value = |(index, column): (usize, &ArrayRef)| {
-        let value = ScalarValue::try_from_array(column, 0)?;
-        // Clients send what they have: text for anything, milliseconds for every timestamp.
-        match types.get(&format!("${}", index + 1)) {
-            Some(Some(wanted)) => value.cast_to(wanted),
-            _ => Ok(value),
-        }
-        .map(ScalarAndMetadata::from)
-    };
-    let values = batch
-        .columns()
-        .iter()
-        .enumerate()
-        .map(value)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| plan_error("", error))?;
-    plan.with_param_values(ParamValues::List(values))
-        .map_err(|error| plan_error("", error))
 }

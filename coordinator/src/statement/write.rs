@@ -14,6 +14,7 @@ use waterbuck_connectors::files::write::{
 use waterbuck_engine::Result;
 
 use super::StatementContext;
+use super::parameters::bind_parameters;
 use super::query::{LogicalQuery, optimise};
 use crate::coordinator::Core;
 use crate::plan::{WriteIds, plan_error, run_error, write_plan};
@@ -47,6 +48,8 @@ pub(super) async fn write_aside(
         ids: Arc::clone(&ids),
         kept: None,
     };
+    // Here and not later: rows of parameters join what is read, not the writing.
+    query.logical = bind_parameters(&context.sql, query.logical, &context.parameters)?;
     query.logical =
         write_plan(query.logical, target, ids).map_err(|error| plan_error(&context.sql, error))?;
     let mut planned = optimise(context, query)?;

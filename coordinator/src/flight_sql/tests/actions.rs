@@ -48,20 +48,14 @@ async fn what_is_not_served_is_unimplemented() {
     let begin = Any::pack(&ActionBeginTransactionRequest {})
         .unwrap()
         .encode_to_vec();
-    for kind in [
-        "BeginTransaction",
-        "EndTransaction",
-        "RenewFlightEndpoint",
-        "Nonsense",
-        "",
-    ] {
+    for kind in ["BeginTransaction", "EndTransaction", "Nonsense", ""] {
         let refused = act(&mut client, kind, begin.clone()).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unimplemented, "{kind}");
     }
-    let damaged = act(&mut client, "CancelFlightInfo", "damaged")
-        .await
-        .unwrap_err();
-    assert_eq!(damaged.code(), Code::InvalidArgument);
+    for kind in ["CancelFlightInfo", "RenewFlightEndpoint"] {
+        let damaged = act(&mut client, kind, "damaged").await.unwrap_err();
+        assert_eq!(damaged.code(), Code::InvalidArgument, "{kind}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A backend of one DataFusion context, with statements that misbehave on demand.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
@@ -12,7 +12,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -21,6 +21,7 @@ use waterbuck_engine::{Error, ErrorKind, Result};
 use super::super::{
     Backend, Execution, FlightSession, OptionValue, Prepared, SchemaInfo, StatementInput, TableInfo,
 };
+use crate::ingest::Ingest;
 
 /// What a test can see of the backend.
 pub(super) struct Probe {
@@ -32,6 +33,12 @@ pub(super) struct Probe {
     pub(super) live: watch::Sender<usize>,
     /// Rows of parameters seen by the last statement that had some.
     pub(super) parameters: Mutex<Vec<RecordBatch>>,
+    /// What was uploaded whole.
+    pub(super) uploads: Mutex<Vec<(Ingest, Vec<RecordBatch>)>>,
+    /// How far queries are said to be, in percent.
+    pub(super) percent: AtomicU8,
+    /// Turns 1 when the query that waits may go on.
+    pub(super) go: watch::Sender<usize>,
     /// Whether sessions are still open.
     pub(super) open: AtomicBool,
 }
@@ -57,6 +64,9 @@ impl FakeBackend {
             closed: watch::Sender::new(0),
             live: watch::Sender::new(0),
             parameters: Mutex::default(),
+            uploads: Mutex::default(),
+            percent: AtomicU8::new(50),
+            go: watch::Sender::new(0),
             open: AtomicBool::new(true),
         };
         Self {
@@ -166,6 +176,17 @@ impl FlightSession for FakeSession {
         }
     }
 
+    async fn ingest(&self, ingest: Ingest, rows: SendableRecordBatchStream) -> Result<Execution> {
+        let _alive = Alive::new(&self.probe);
+        let rows: Vec<RecordBatch> = rows.try_collect().await.map_err(describe)?;
+        let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        self.probe.uploads.lock().push((ingest, rows));
+        Ok(Execution::Update {
+            query_id: Uuid::now_v7(),
+            rows: i64::try_from(count).unwrap(),
+        })
+    }
+
     async fn list_catalogs(&self) -> Result<Vec<String>> {
         Ok(vec!["datafusion".to_owned(), "other".to_owned()])
     }
@@ -213,7 +234,8 @@ impl FlightSession for FakeSession {
     }
 
     fn progress(&self, query_id: Uuid) -> Option<serde_json::Value> {
-        (!query_id.is_nil()).then(|| serde_json::json!({ "fraction": 0.5 }))
+        let fraction = f64::from(self.probe.percent.load(Ordering::Relaxed)) / 100.0;
+        (!query_id.is_nil()).then(|| serde_json::json!({ "fraction": fraction }))
     }
 
     fn options(&self) -> Vec<(String, OptionValue)> {
@@ -321,6 +343,15 @@ impl FakeSession {
         let batches = stream::repeat_with(move || Ok(batch.clone()));
         let rows = match sql {
             "endless" => batches.boxed(),
+            "waits" => {
+                let mut go = self.probe.go.subscribe();
+                let gone = async move {
+                    let _gone = go.wait_for(|go| *go == 1).await;
+                };
+                stream::once(gone)
+                    .flat_map(move |()| batches.clone().take(1))
+                    .boxed()
+            }
             "small" => batches
                 .take(100)
                 .map(|b| b.map(|b: RecordBatch| b.slice(0, 100)))
@@ -396,6 +427,10 @@ fn is_update(plan: &LogicalPlan) -> bool {
 
 pub(super) fn describe(error: DataFusionError) -> Error {
     match error {
+        DataFusionError::External(inner) => match inner.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(other) => Error::internal(other.to_string()),
+        },
         DataFusionError::Execution(text) => Error::data(text),
         other => Error::invalid(other.strip_backtrace()),
     }

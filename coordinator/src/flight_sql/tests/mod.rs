@@ -3,10 +3,13 @@
 mod actions;
 mod cancel;
 mod damaged;
+mod delivery;
 mod fake;
 mod harness;
+mod ingest;
 mod login;
 mod metadata;
+mod poll;
 mod prepared;
 mod query;
 mod wire;

@@ -2,6 +2,7 @@
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type, Schema};
+use arrow::util::display::array_value_to_string;
 use arrow_flight::sql::{CommandStatementQuery, CommandStatementSubstraitPlan};
 use arrow_flight::{FlightDescriptor, IpcMessage, Ticket};
 use futures::TryStreamExt;
@@ -29,6 +30,73 @@ async fn rows_arrive_as_they_are_in_plain_types_and_with_double_names() {
         let values: Vec<_> = column.as_string::<i32>().iter().collect();
         assert_eq!(values, [Some("a"), None, Some("c")]);
     }
+}
+
+#[tokio::test]
+async fn every_kind_of_value_arrives_as_it_was() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let digits = "1234567890123456789012345678901234567890.12";
+    for (expr, kind, text) in [
+        (
+            format!("cast('{digits}' as decimal(60, 2))"),
+            "Decimal256(60, 2)",
+            digits,
+        ),
+        (
+            "cast('1.50' as decimal(5, 2))".into(),
+            "Decimal128(5, 2)",
+            "1.50",
+        ),
+        ("time '01:02:03.5'".into(), "Time64(ns)", "01:02:03.500"),
+        (
+            "timestamp '2024-02-29 01:02:03'".into(),
+            "Timestamp(ns)",
+            "2024-02-29T01:02:03",
+        ),
+        (
+            "arrow_cast('2024-02-29T01:02:03Z', 'Timestamp(Microsecond, Some(\"+00:00\"))')".into(),
+            "Timestamp(µs, \"+00:00\")",
+            "2024-02-29T01:02:03Z",
+        ),
+        ("date '2024-02-29'".into(), "Date32", "2024-02-29"),
+        ("X'00ff'".into(), "Binary", "00ff"),
+        (
+            "interval '14 months 3 days'".into(),
+            "Interval(MonthDayNano)",
+            "14 mons 3 days",
+        ),
+        ("cast(null as int)".into(), "Int32", ""),
+        ("arrow_cast('a', 'LargeUtf8')".into(), "LargeUtf8", "a"),
+        ("[1, null, 2]".into(), "List(Int64)", "[1, , 2]"),
+        (
+            "named_struct('a', 1, 'b', 'x')".into(),
+            "Struct(\"a\": Int64, \"b\": Utf8)",
+            "{a: 1, b: x}",
+        ),
+        ("map(['k'], [1])".into(), "Map", "{k: 1}"),
+    ] {
+        let sql = format!("select {expr} as v");
+        let info = client.execute(sql.clone(), None).await.unwrap();
+        let rows = fetch(&mut client, &info).await;
+        let schema = info.try_decode_schema().unwrap();
+        assert_eq!(&schema, rows[0].schema().as_ref(), "{sql}");
+        let data_type = schema.field(0).data_type().to_string();
+        let plain = data_type.replace("non-null ", "");
+        assert!(plain.starts_with(kind), "{sql} is {data_type}");
+        let shown = array_value_to_string(rows[0].column(0), 0).unwrap();
+        assert_eq!(shown, text, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_flight_info_comes_before_the_first_row() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let info = client.execute("waits".into(), None).await.unwrap();
+    assert_eq!(*server.probe.live.borrow(), 1);
+    server.probe.go.send_replace(1);
+    assert_eq!(fetch(&mut client, &info).await[0].num_rows(), 8192);
 }
 
 #[tokio::test]
@@ -69,30 +137,6 @@ async fn the_schema_call_agrees_with_the_flight_info_and_runs_nothing() {
         .into_inner();
     let schema = Schema::try_from(IpcMessage(schema.schema)).unwrap();
     assert_eq!(schema, info.try_decode_schema().unwrap());
-}
-
-#[tokio::test]
-async fn polling_gives_the_whole_result_at_once() {
-    let server = TestServer::start().await;
-    let mut client = server.client().await;
-    let command = CommandStatementQuery {
-        query: "select 7".into(),
-        transaction_id: None,
-    };
-    let token = client.token().unwrap().clone();
-    let mut request = tonic::Request::new(descriptor(&command));
-    request
-        .metadata_mut()
-        .insert("authorization", format!("Bearer {token}").parse().unwrap());
-    let poll = client
-        .inner_mut()
-        .poll_flight_info(request)
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!((poll.progress, poll.flight_descriptor), (Some(1.0), None));
-    let rows = fetch(&mut client, &poll.info.unwrap()).await;
-    assert_eq!(rows[0].column(0).as_primitive::<Int64Type>().value(0), 7);
 }
 
 #[tokio::test]
@@ -177,6 +221,7 @@ async fn a_wrong_statement_is_an_invalid_argument_with_a_sqlstate() {
     let status = Status::from(client.execute("selec 1".into(), None).await.unwrap_err());
     assert_eq!(status.code(), Code::InvalidArgument);
     assert_eq!(status.metadata().get("x-sqlstate").unwrap(), "42000");
+    assert!(!status.details().is_empty());
 }
 
 #[tokio::test]

@@ -1,0 +1,176 @@
+//! The parameters of a statement: their types, and the values that take their places.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::metadata::ScalarAndMetadata;
+use datafusion::common::tree_node::{Transformed, TransformedResult};
+use datafusion::common::{DataFusionError, ParamValues};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::scalar::ScalarValue;
+use waterbuck_engine::{Error, Result};
+
+use super::parameter_rows::bind_rows;
+use crate::plan::plan_error;
+
+/// The types of parameters by their names, `$1`, `$2`, …; none where none is known.
+pub(super) type ParameterTypes = HashMap<String, Option<DataType>>;
+
+/// LIMIT and OFFSET take whole numbers, which the planner does not tell of their parameters.
+pub(super) fn type_limits(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+    plan.transform_up_with_subqueries(|plan| {
+        let LogicalPlan::Limit(mut limit) = plan else {
+            return Ok(Transformed::no(plan));
+        };
+        let mut typed = false;
+        for expr in [&mut limit.skip, &mut limit.fetch].into_iter().flatten() {
+            if let Expr::Placeholder(parameter) = expr.as_mut()
+                && parameter.field.is_none()
+            {
+                let field = Field::new(&parameter.id, DataType::Int64, true);
+                parameter.field = Some(Arc::new(field));
+                typed = true;
+            }
+        }
+        let plan = LogicalPlan::Limit(limit);
+        Ok(if typed {
+            Transformed::yes(plan)
+        } else {
+            Transformed::no(plan)
+        })
+    })
+    .data()
+}
+
+/// One field for each parameter, in order; of type `Null` where none is known.
+pub(super) fn parameter_schema(plan: &LogicalPlan) -> Result<SchemaRef> {
+    let types = parameter_types(plan)?;
+    let fields = (1..=parameter_count(&types)?).map(|number| {
+        let name = format!("${number}");
+        let data_type = types.get(&name).cloned().flatten();
+        Field::new(name, data_type.unwrap_or(DataType::Null), true)
+    });
+    Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
+}
+
+/// Puts values in the places of parameters: one row of them, or many, which become a relation.
+pub(super) fn bind_parameters(
+    sql: &str,
+    plan: LogicalPlan,
+    given: &[RecordBatch],
+) -> Result<LogicalPlan> {
+    let types = parameter_types(&plan)?;
+    let wanted = parameter_count(&types)?;
+    if wanted == 0 {
+        return Ok(plan);
+    }
+    let Some(batch) = given.iter().find(|batch| batch.num_rows() > 0) else {
+        return Err(Error::invalid(format!(
+            "the statement has {wanted} parameters, none was given"
+        )));
+    };
+    if batch.num_columns() < wanted {
+        let given = batch.num_columns();
+        let message = format!("the statement has {wanted} parameters, {given} were given");
+        return Err(Error::invalid(message));
+    }
+    if given.iter().map(RecordBatch::num_rows).sum::<usize>() > 1 {
+        return bind_rows(sql, plan, given, &types);
+    }
+    let value = |(index, column): (usize, &ArrayRef)| {
+        let value = ScalarValue::try_from_array(column, 0)?;
+        // Clients send what they have: text for anything, milliseconds for every timestamp.
+        match types.get(&format!("${}", index + 1)) {
+            Some(Some(wanted)) => value.cast_to(wanted),
+            _ => Ok(value),
+        }
+        .map(ScalarAndMetadata::from)
+    };
+    let values = batch
+        .columns()
+        .iter()
+        .enumerate()
+        .map(value)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| plan_error("", error))?;
+    plan.with_param_values(ParamValues::List(values))
+        .map_err(|error| plan_error(sql, error))
+}
+
+/// A parameter that is used as two types has none: what is given is cast in each place.
+fn parameter_types(plan: &LogicalPlan) -> Result<ParameterTypes> {
+    if let Ok(types) = plan.get_parameter_types() {
+        return Ok(types);
+    }
+    let names = plan.get_parameter_names();
+    let names = names.map_err(|error| plan_error("", error))?;
+    Ok(names.into_iter().map(|name| (name, None)).collect())
+}
+
+/// How many parameters a statement takes: those before the last that it does not use count.
+fn parameter_count(types: &ParameterTypes) -> Result<usize> {
+    const MAX: usize = 65_535;
+    let mut count = 0;
+    for name in types.keys() {
+        let number = name
+            .strip_prefix('$')
+            .and_then(|digits| digits.parse().ok());
+        match number {
+            Some(number @ 1..=MAX) => count = count.max(number),
+            _ => {
+                return Err(Error::invalid(format!(
+                    "\"{name}\" is no parameter: write ?, or $1, $2, … up to ${MAX}"
+                )));
+            }
+        }
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+
+    async fn types(sql: &str) -> Result<Vec<DataType>> {
+        let context = SessionContext::new();
+        let plan = context.state().create_logical_plan(sql).await.expect(sql);
+        let schema = parameter_schema(&type_limits(plan).expect(sql))?;
+        let types = schema
+            .fields()
+            .iter()
+            .map(|field| field.data_type().clone());
+        Ok(types.collect())
+    }
+
+    #[tokio::test]
+    async fn every_parameter_has_a_field() {
+        use DataType::{Int64, Null};
+        let t = "FROM (VALUES (1, 'a')) AS t(n, s)";
+        for (sql, expected) in [
+            (format!("SELECT n {t} WHERE n = $1"), vec![Int64]),
+            (
+                format!("SELECT n {t} WHERE n BETWEEN $2 AND $1"),
+                vec![Int64, Int64],
+            ),
+            (
+                format!("SELECT n {t} LIMIT $1 OFFSET $2"),
+                vec![Int64, Int64],
+            ),
+            (
+                format!("SELECT n {t} WHERE n = $3"),
+                vec![Null, Null, Int64],
+            ),
+            (format!("SELECT n {t} WHERE n = $1 AND s = $1"), vec![Null]),
+            ("SELECT $1".to_owned(), vec![Null]),
+            ("SELECT 1".to_owned(), vec![]),
+        ] {
+            assert_eq!(types(&sql).await.expect(&sql), expected, "{sql}");
+        }
+        let named = types("SELECT $name").await.unwrap_err();
+        assert!(named.to_string().contains("$name"), "{named}");
+    }
+}
