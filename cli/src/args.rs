@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::output::Format;
 use crate::shell::ServerUrl;
+use crate::tls_args::TlsArgs;
 
 // What some flags of configuration mean to the commands that start processes of their own.
 const DEMO_DATA: &str = "Directory for the data and the catalog [default: ./waterbuck-demo]";
@@ -133,6 +134,9 @@ pub(crate) struct ServeArgs {
     /// Secret that coordinators and executors of one cluster share
     #[arg(long, value_name = "TOKEN")]
     pub(crate) cluster_token: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -162,6 +166,14 @@ pub(crate) struct SqlArgs {
     /// Certificate authority (PEM) to trust instead of the system's, for grpc+tls
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
+
+    /// Certificate to show to a server that asks clients for one (PEM), for grpc+tls
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// Private key of --tls-cert (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 
     /// File of the interactive shell's history [default: waterbuck/history in the user's state
     /// directory]

@@ -7,6 +7,7 @@ mod demo;
 mod output;
 mod processes;
 mod shell;
+mod tls_args;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

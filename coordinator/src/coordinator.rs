@@ -14,6 +14,7 @@ use waterbuck_catalog::CatalogStore;
 use waterbuck_connectors::files::write::PublishGate;
 use waterbuck_connectors::files::{FileMetadata, Stores};
 use waterbuck_engine::cluster::VERSION;
+use waterbuck_engine::cluster_access::ClusterAccess;
 use waterbuck_engine::session::{NodeRuntime, SessionFactory};
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, ErrorKind, Result};
@@ -47,8 +48,8 @@ pub struct CoordinatorParts {
     pub channels: Arc<dyn ChannelResolver + Send + Sync>,
     /// The headers with which executors are called.
     pub peer_headers: HeaderMap,
-    /// What executors must say to be taken in.
-    pub cluster_token: Option<String>,
+    /// What executors must show to be taken in.
+    pub cluster_access: ClusterAccess,
     /// The executor inside this process, in the all-in-one server and the embedded engine.
     pub local: Option<LocalExecutor>,
     /// What has to run as long as [`Self::local`] does.
@@ -97,7 +98,7 @@ impl Coordinator {
     /// # Errors
     /// When the cluster token cannot travel in a header.
     pub fn start(parts: CoordinatorParts) -> Result<Arc<Self>> {
-        let members = Arc::new(Membership::new(VERSION, parts.cluster_token));
+        let members = Arc::new(Membership::new(VERSION, parts.cluster_access));
         let planner = StatePlanner::new(
             &parts.sessions,
             Arc::clone(&parts.channels),

@@ -42,7 +42,7 @@ impl Backend for Door {
         &self,
         kind: &str,
         body: Bytes,
-        _peer: &str,
+        is_member: bool,
     ) -> Option<Result<Vec<Bytes>>> {
         if kind != HEARTBEAT_ACTION {
             return None;
@@ -50,7 +50,7 @@ impl Backend for Door {
         Some(
             self.0
                 .members()
-                .heartbeat(&body)
+                .heartbeat(&body, is_member)
                 .map(|reply| vec![Bytes::from(reply)]),
         )
     }

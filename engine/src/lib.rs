@@ -3,6 +3,7 @@
 //! Depends on nothing of ours; opens no sockets and reads no clocks.
 
 pub mod cluster;
+pub mod cluster_access;
 mod decimal_sum;
 pub mod distinct_sketch;
 pub mod error;

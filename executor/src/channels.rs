@@ -10,6 +10,7 @@ use datafusion_distributed::{ChannelResolver, WorkerChannel};
 use tonic::transport::{Channel, Endpoint};
 use url::Url;
 use waterbuck_engine::Error;
+use waterbuck_transport::Dialer;
 
 use crate::per_partition::PerPartition;
 
@@ -22,12 +23,26 @@ const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
 
 /// One HTTP/2 connection for each executor this process talks to.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ExchangeChannels {
+    dialer: Dialer,
     open: DashMap<Url, Channel>,
 }
 
 impl ExchangeChannels {
+    /// No connection yet; `dialer` opens them.
+    pub fn new(dialer: Dialer) -> Self {
+        Self {
+            dialer,
+            open: DashMap::new(),
+        }
+    }
+
+    /// What opens connections to the other processes of the cluster.
+    pub fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
     /// The connection to the executor at `url`, opened when there is none.
     ///
     /// # Errors
@@ -36,19 +51,7 @@ impl ExchangeChannels {
         if let Some(channel) = self.open.get(url) {
             return Ok(channel.clone());
         }
-        let unreachable = || Error::unavailable(format!("executor at \"{url}\" cannot be reached"));
-        let channel = Endpoint::from_shared(url.to_string())
-            .map_err(|error| unreachable().with_source(error))?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .tcp_nodelay(true)
-            .connect()
-            .await
-            .map_err(|error| unreachable().with_source(error))?;
+        let channel = self.dialer.connect(url, tuned).await?;
         self.open.insert(url.clone(), channel.clone());
         Ok(channel)
     }
@@ -57,6 +60,17 @@ impl ExchangeChannels {
     pub fn forget(&self, url: &Url) {
         self.open.remove(url);
     }
+}
+
+fn tuned(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .tcp_nodelay(true)
 }
 
 #[async_trait]

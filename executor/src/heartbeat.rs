@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow_flight::Action;
 use arrow_flight::flight_service_client::FlightServiceClient;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 use tracing::{info, warn};
 use url::Url;
 use waterbuck_engine::cluster::{HEARTBEAT_ACTION, Heartbeat, HeartbeatReply, NodeState, VERSION};
@@ -53,7 +53,7 @@ impl HeartbeatSender {
             spilled_bytes: runtime.spilled_bytes(),
             cores: std::thread::available_parallelism().map_or(1, usize::from) as u64,
             queries: runtime.work(),
-            cluster_token: self.node.cluster_token.clone(),
+            cluster_token: self.node.access.token().map(str::to_owned),
         }
     }
 
@@ -112,7 +112,13 @@ impl HeartbeatSender {
         let heartbeat = self.current();
         let body = serde_json::to_vec(&heartbeat)
             .map_err(|error| Error::internal("heartbeat cannot be encoded").with_source(error))?;
-        let channel = connect(coordinator).await?;
+        let timely = |endpoint: Endpoint| {
+            endpoint
+                .connect_timeout(REQUEST_TIMEOUT)
+                .timeout(REQUEST_TIMEOUT)
+        };
+        let dialer = self.node.channels.dialer();
+        let channel = dialer.connect(coordinator, timely).await?;
         let action = Action {
             r#type: HEARTBEAT_ACTION.to_owned(),
             body: body.into(),
@@ -134,20 +140,4 @@ impl HeartbeatSender {
             Error::unavailable("coordinator's answer is damaged").with_source(error)
         })
     }
-}
-
-async fn connect(coordinator: &Url) -> Result<Channel> {
-    let failed = |error: tonic::transport::Error| {
-        Error::unavailable(format!(
-            "coordinator at \"{coordinator}\" cannot be reached"
-        ))
-        .with_source(error)
-    };
-    Endpoint::from_shared(coordinator.to_string())
-        .map_err(failed)?
-        .connect_timeout(REQUEST_TIMEOUT)
-        .timeout(REQUEST_TIMEOUT)
-        .connect()
-        .await
-        .map_err(failed)
 }

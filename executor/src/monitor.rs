@@ -28,6 +28,7 @@ mod tests {
 
     use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
     use url::Url;
+    use waterbuck_engine::cluster_access::ClusterAccess;
     use waterbuck_engine::session::{NodeRuntime, RuntimeConfig, SessionFactory, TaskOptions};
 
     use super::*;
@@ -53,7 +54,7 @@ mod tests {
             SessionFactory::new(vec![]),
             Arc::new(NoStores),
             Arc::new(ExchangeChannels::default()),
-            None,
+            ClusterAccess::open(),
         );
         HeartbeatSender::new(node, &Url::parse("http://executor:1").unwrap())
     }

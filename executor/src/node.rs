@@ -6,6 +6,7 @@ use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion_distributed::Worker;
 use http::{HeaderMap, HeaderValue};
 use waterbuck_engine::cluster::{CLUSTER_TOKEN_HEADER, VERSION};
+use waterbuck_engine::cluster_access::ClusterAccess;
 use waterbuck_engine::session::{NodeRuntime, SessionFactory, TaskOptions};
 
 use crate::channels::ExchangeChannels;
@@ -27,17 +28,17 @@ pub struct ExecutorNode {
     pub(crate) stores: Arc<dyn NodeStores>,
     pub(crate) channels: Arc<ExchangeChannels>,
     pub(crate) tasks: Arc<RunningTasks>,
-    pub(crate) cluster_token: Option<String>,
+    pub(crate) access: ClusterAccess,
 }
 
 impl ExecutorNode {
-    /// An executor on `runtime`. With a `cluster_token` only processes that know it are served.
+    /// An executor on `runtime`. Only processes to which `access` is granted are served.
     pub fn new(
         runtime: Arc<NodeRuntime>,
         sessions: SessionFactory,
         stores: Arc<dyn NodeStores>,
         channels: Arc<ExchangeChannels>,
-        cluster_token: Option<String>,
+        access: ClusterAccess,
     ) -> Arc<Self> {
         let tasks = Arc::new(RunningTasks::default());
         Arc::new(Self {
@@ -46,7 +47,7 @@ impl ExecutorNode {
             stores,
             channels,
             tasks,
-            cluster_token,
+            access,
         })
     }
 
@@ -73,7 +74,9 @@ impl ExecutorNode {
     /// The headers with which this process calls the others of its cluster.
     pub fn peer_headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        if let Some(Ok(value)) = self.cluster_token.as_deref().map(HeaderValue::from_str) {
+        if let Some(Ok(mut value)) = self.access.token().map(HeaderValue::from_str) {
+            // Whoever prints the headers must not print the token.
+            value.set_sensitive(true);
             headers.insert(CLUSTER_TOKEN_HEADER, value);
         }
         headers

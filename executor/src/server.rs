@@ -14,7 +14,9 @@ use tonic::{Request, Status};
 use tracing::{info, warn};
 use url::Url;
 use waterbuck_engine::cluster::{CLUSTER_TOKEN_HEADER, NodeState, TASK_HEADERS_BYTES_MAX};
+use waterbuck_engine::cluster_access::{ClusterAccess, ClusterMember};
 use waterbuck_engine::{Error, Result};
+use waterbuck_transport::{Incoming, ListenerTls, mark_peer};
 
 use crate::heartbeat::HeartbeatSender;
 use crate::node::ExecutorNode;
@@ -24,7 +26,7 @@ use crate::tasks::CountTasks;
 const LINGER: Duration = Duration::from_millis(200);
 
 /// Where an executor serves and whom it reports to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServeConfig {
     /// The URL under which the other processes reach this one.
     pub advertise: Url,
@@ -32,6 +34,8 @@ pub struct ServeConfig {
     pub coordinators: Vec<Url>,
     /// How long running tasks may take to finish once draining has begun.
     pub drain_timeout: Duration,
+    /// TLS of the listener; without it calls are served in plain text.
+    pub tls: Option<Arc<ListenerTls>>,
 }
 
 /// An executor process's server.
@@ -129,8 +133,8 @@ impl ExecutorServer {
     }
 
     async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
-        let token = self.node.cluster_token.clone();
-        let guard = move |request: Request<()>| admit(token.as_deref(), request);
+        let access = self.node.access.clone();
+        let guard = move |request: Request<()>| admit(&access, mark_peer(request)?);
         let worker = self.node.worker();
         let mut upkeep = JoinSet::new();
         upkeep.spawn(self.node.upkeep(worker.clone()));
@@ -140,16 +144,15 @@ impl ExecutorServer {
             tasks: Arc::clone(&self.node.tasks),
         };
         let worker = InterceptedService::new(counted, guard);
+        let sockets = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let incoming = Incoming::new(sockets, self.config.tls.clone());
         Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(5)))
             .initial_stream_window_size(8 * 1024 * 1024)
             .initial_connection_window_size(32 * 1024 * 1024)
             .http2_max_header_list_size(TASK_HEADERS_BYTES_MAX)
             .add_service(worker)
-            .serve_with_incoming_shutdown(
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
-                stop.cancelled(),
-            )
+            .serve_with_incoming_shutdown(incoming, stop.cancelled())
             .await
             .map_err(|error| Error::unavailable("executor's listener broke").with_source(error))
     }
@@ -170,19 +173,48 @@ impl Drop for Heartbeats {
     }
 }
 
-fn admit(token: Option<&str>, request: Request<()>) -> std::result::Result<Request<()>, Status> {
-    let Some(token) = token else {
-        return Ok(request);
-    };
-    let given = request
+/// Lets a call of the cluster through, and no other: there is nothing here for anybody else.
+fn admit(access: &ClusterAccess, request: Request<()>) -> std::result::Result<Request<()>, Status> {
+    let token = request
         .metadata()
         .get(CLUSTER_TOKEN_HEADER)
-        .and_then(|value| value.to_str().ok());
-    if given == Some(token) {
-        Ok(request)
-    } else {
-        Err(Status::unauthenticated(
-            "the cluster token is missing or wrong",
-        ))
+        .map(|value| value.to_str().unwrap_or_default());
+    let is_member = request.extensions().get::<ClusterMember>().is_some();
+    match access.check(token, is_member) {
+        Ok(()) => Ok(request),
+        Err(error) => Err(Status::unauthenticated(error.message())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(token: Option<&'static str>) -> Request<()> {
+        let mut request = Request::new(());
+        if let Some(token) = token {
+            let value = token.parse().unwrap();
+            request.metadata_mut().insert(CLUSTER_TOKEN_HEADER, value);
+        }
+        request
+    }
+
+    #[test]
+    fn a_call_without_the_clusters_token_is_refused() {
+        let access = ClusterAccess::new(Some("secret".to_owned()), false);
+        assert!(admit(&access, call(Some("secret"))).is_ok());
+        for token in [None, Some("other")] {
+            let status = admit(&access, call(token)).unwrap_err();
+            assert_eq!(status.code(), tonic::Code::Unauthenticated);
+        }
+    }
+
+    #[test]
+    fn a_call_without_the_clusters_certificate_is_refused() {
+        let access = ClusterAccess::new(None, true);
+        assert!(admit(&access, call(None)).is_err());
+        let mut member = call(None);
+        member.extensions_mut().insert(ClusterMember);
+        assert!(admit(&access, member).is_ok());
     }
 }

@@ -118,6 +118,7 @@ impl WorkerSessionBuilder for TaskSessions {
 mod tests {
     use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
     use http::{HeaderMap, HeaderName, HeaderValue};
+    use waterbuck_engine::cluster_access::ClusterAccess;
     use waterbuck_engine::session::{NodeRuntime, RuntimeConfig};
 
     use super::*;
@@ -143,7 +144,7 @@ mod tests {
             SessionFactory::new(vec![]),
             Arc::new(NoStores),
             Arc::new(ExchangeChannels::default()),
-            None,
+            ClusterAccess::open(),
         ))
     }
 

@@ -12,7 +12,7 @@ use arrow_flight::{
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use tonic::{
     Code, Status,
-    transport::{Channel, Endpoint},
+    transport::{Channel, ClientTlsConfig, Endpoint},
 };
 
 use crate::{Answer, PASSWORD};
@@ -103,9 +103,18 @@ impl Client {
 
     /// Logs in as anybody.
     pub async fn log_in(address: &str, user: &str, password: &str) -> Result<Self> {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))
-            .map_err(ClientError::unknown)?
-            .connect_timeout(Duration::from_secs(5));
+        let endpoint = endpoint(format!("http://{address}"))?;
+        Self::over(&endpoint, user, password).await
+    }
+
+    /// Logs in as the first administrator over TLS.
+    pub async fn connect_tls(address: &str, tls: ClientTlsConfig) -> Result<Self> {
+        let endpoint = endpoint(format!("https://{address}"))?;
+        let endpoint = endpoint.tls_config(tls).map_err(ClientError::unknown)?;
+        Self::over(&endpoint, "admin", PASSWORD).await
+    }
+
+    async fn over(endpoint: &Endpoint, user: &str, password: &str) -> Result<Self> {
         let channel = endpoint.connect().await.map_err(ClientError::unknown)?;
         let service = arrow_flight::flight_service_client::FlightServiceClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -183,6 +192,11 @@ impl Client {
         let answers = client.inner_mut().do_action(request).await?.into_inner();
         Ok(answers.map_ok(|answer| answer.body).try_collect().await?)
     }
+}
+
+fn endpoint(url: String) -> Result<Endpoint> {
+    let endpoint = Endpoint::from_shared(url).map_err(ClientError::unknown)?;
+    Ok(endpoint.connect_timeout(Duration::from_secs(5)))
 }
 
 fn is_update(statement: &PreparedStatement<Channel>) -> Result<bool> {

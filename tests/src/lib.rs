@@ -6,6 +6,7 @@
 //! dropped, a failed test included.
 
 mod answer;
+mod certificates;
 mod client;
 mod cluster;
 mod fixtures;
@@ -16,6 +17,7 @@ mod wait;
 mod web;
 
 pub use answer::Answer;
+pub use certificates::{Authority, CertificateFiles};
 pub use client::{Client, ClientError, Running};
 pub use cluster::{Cluster, Options, PASSWORD};
 pub use fixtures::{lineorder_batch, write_avro, write_csv, write_parquet};

@@ -13,3 +13,4 @@ mod property;
 mod restart;
 mod slt;
 mod tables;
+mod tls;

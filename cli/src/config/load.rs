@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 use waterbuck_coordinator::AdmissionLimits;
 use waterbuck_engine::{Error, Result};
 
+use super::exposure::check as check_exposure;
 use super::settings::{Config, Role};
 use super::sources::{file_layer, flags_layer, variables_layer};
 use super::units::{MemoryLimit, parse_bytes};
@@ -71,20 +72,24 @@ fn config_file(
 }
 
 /// All layers in order, read setting by setting.
-struct Merged {
+pub(super) struct Merged {
     layers: Figment,
 }
 
 impl Merged {
     fn config(&self, role: Role) -> Result<Config> {
-        Ok(Config {
+        let config = Config {
             data_dir: self.text("data-dir")?.map(PathBuf::from),
             host: self.text("host")?.unwrap_or_else(|| "127.0.0.1".to_owned()),
             flight_port: self.port("flight-port")?.unwrap_or(role.flight_port()),
             web_port: self.port("web-port")?.unwrap_or(role.web_port()),
             advertise_address: self.text("advertise-address")?,
             coordinator: self.coordinators()?,
-            cluster_token: self.text("cluster-token")?,
+            cluster_token: self
+                .text("cluster-token")?
+                .filter(|token| !token.is_empty()),
+            tls: self.tls()?,
+            insecure_plaintext: self.switch("insecure-plaintext")?,
             admission: self.admission()?,
             memory_limit: self.parsed("memory-limit", MemoryLimit::parse)?,
             spill_dir: self.text("spill-dir")?.map(PathBuf::from),
@@ -92,11 +97,25 @@ impl Merged {
             log: self
                 .parsed("log", log_filter)?
                 .unwrap_or_else(|| "info".to_owned()),
-        })
+        };
+        check_exposure(role, &config)?;
+        Ok(config)
+    }
+
+    fn switch(&self, key: &str) -> Result<bool> {
+        if let Ok(Value::Bool(_, is_on)) = self.layers.find_value(key) {
+            return Ok(is_on);
+        }
+        let is_on = self.parsed(key, |text| match text {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err(format!("\"{text}\" is neither true nor false")),
+        })?;
+        Ok(is_on.unwrap_or(false))
     }
 
     /// The value as text: numbers of the file and text of the environment are read alike.
-    fn text(&self, key: &str) -> Result<Option<String>> {
+    pub(super) fn text(&self, key: &str) -> Result<Option<String>> {
         match self.layers.find_value(key) {
             Err(_) => Ok(None),
             Ok(Value::String(_, text)) => Ok(Some(text)),
@@ -165,7 +184,7 @@ impl Merged {
         Ok(urls)
     }
 
-    fn wrong(&self, key: &str, reason: impl Display) -> Error {
+    pub(super) fn wrong(&self, key: &str, reason: impl Display) -> Error {
         let place = self
             .layers
             .find_metadata(key)
@@ -249,7 +268,8 @@ mod tests {
     fn flags_beat_variables_beat_the_file() {
         let mut case = case("flight-port = 1\nweb-port = 2\nhost = 'file'\ndata-dir = 'd'")
             .variable("WATERBUCK_WEB_PORT", "3")
-            .variable("WATERBUCK_HOST", "variable");
+            .variable("WATERBUCK_HOST", "variable")
+            .variable("WATERBUCK_INSECURE_PLAINTEXT", "true");
         case.flags.host = Some("flag".to_owned());
         let config = case.load(Role::Server).unwrap();
         assert_eq!((config.flight_port, config.web_port), (1, 3));
@@ -272,6 +292,39 @@ mod tests {
             .unwrap();
         assert_eq!(config.memory_limit(), MemoryLimit::Percent(50));
         assert_eq!(config.spill_limit_bytes, Some(1024));
+    }
+
+    #[test]
+    fn certificates_come_in_pairs() {
+        let config = case("tls-cert = 'c'\ntls-key = 'k'\ntls-client-ca = 'a'")
+            .variable("WATERBUCK_CLUSTER_CA", "b")
+            .load(Role::Server)
+            .unwrap();
+        let identity = config.tls.identity.unwrap();
+        assert_eq!(identity.key, Path::new("k"));
+        assert_eq!(config.tls.cluster_ca.as_deref(), Some(Path::new("b")));
+        for (alone, other) in [
+            ("tls-cert", "--tls-key"),
+            ("tls-key", "--tls-cert"),
+            ("cluster-key", "--cluster-cert"),
+            ("tls-client-ca", "--tls-cert"),
+        ] {
+            let error = case(&format!("{alone} = 'x'")).error();
+            assert!(error.contains(alone) && error.contains(other), "{error}");
+        }
+        let error = case("cluster-cert = 'c'\ncluster-key = 'k'").error();
+        assert!(error.contains("--cluster-ca"), "{error}");
+    }
+
+    #[test]
+    fn a_switch_is_a_boolean_or_its_text() {
+        let config = case("insecure-plaintext = true").load(Role::Server);
+        assert!(config.unwrap().insecure_plaintext);
+        let config =
+            case("insecure-plaintext = true").variable("WATERBUCK_INSECURE_PLAINTEXT", "0");
+        assert!(!config.load(Role::Server).unwrap().insecure_plaintext);
+        let error = case("insecure-plaintext = 'maybe'").error();
+        assert!(error.contains("neither true nor false"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The configuration of a process: what can be set, where it may be written, and its units.
 
+mod certificates;
+mod exposure;
 mod load;
 mod settings;
 mod sources;

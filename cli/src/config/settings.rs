@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use waterbuck_coordinator::AdmissionLimits;
+use waterbuck_engine::cluster_access::ClusterAccess;
+use waterbuck_transport::TlsFiles;
 
+use super::exposure::{has_secret, is_loopback};
 use super::units::MemoryLimit;
 
 /// What a process is; it decides the defaults.
@@ -55,6 +58,10 @@ pub(crate) struct Config {
     pub(crate) coordinator: Vec<String>,
     /// The secret of the cluster, if one was given.
     pub(crate) cluster_token: Option<String>,
+    /// The certificates of this process.
+    pub(crate) tls: TlsFiles,
+    /// Whether plain text may be spoken to other machines.
+    pub(crate) insecure_plaintext: bool,
     /// How many queries may run and wait.
     pub(crate) admission: AdmissionLimits,
     /// The memory that queries may use, if it was said.
@@ -74,6 +81,15 @@ impl Config {
         self.data_dir
             .as_deref()
             .unwrap_or(Path::new("waterbuck-data"))
+    }
+
+    /// What other processes must show to be of this one's cluster.
+    pub(crate) fn cluster_access(&self) -> ClusterAccess {
+        if has_secret(self) || !is_loopback(&self.host) {
+            ClusterAccess::new(self.cluster_token.clone(), self.tls.is_mutual())
+        } else {
+            ClusterAccess::open()
+        }
     }
 
     /// The memory that queries may use: what was said, else most of what there is.

@@ -11,19 +11,26 @@ use waterbuck_engine::{Error, Result};
 use crate::args::ServeArgs;
 
 /// Every setting there is.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 20] = [
     "advertise-address",
+    "cluster-ca",
+    "cluster-cert",
+    "cluster-key",
     "cluster-token",
     "coordinator",
     "data-dir",
     "flight-port",
     "host",
+    "insecure-plaintext",
     "log",
     "max-queued-queries",
     "max-running-queries",
     "memory-limit",
     "spill-dir",
     "spill-limit",
+    "tls-cert",
+    "tls-client-ca",
+    "tls-key",
     "web-port",
 ];
 
@@ -85,6 +92,9 @@ pub(super) fn flags_layer(flags: &ServeArgs) -> Figment {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.to_string_lossy().into_owned());
     let texts = [
         ("advertise-address", flags.advertise_address.clone()),
+        ("cluster-ca", path(&flags.tls.cluster_ca)),
+        ("cluster-cert", path(&flags.tls.cluster_cert)),
+        ("cluster-key", path(&flags.tls.cluster_key)),
         ("cluster-token", flags.cluster_token.clone()),
         (
             "coordinator",
@@ -96,6 +106,10 @@ pub(super) fn flags_layer(flags: &ServeArgs) -> Figment {
             flags.flight_port.map(|port| port.to_string()),
         ),
         ("host", flags.host.clone()),
+        (
+            "insecure-plaintext",
+            flags.tls.insecure_plaintext.then(|| "true".to_owned()),
+        ),
         ("log", flags.config.log.clone()),
         (
             "max-queued-queries",
@@ -108,6 +122,9 @@ pub(super) fn flags_layer(flags: &ServeArgs) -> Figment {
         ("memory-limit", flags.config.memory_limit.clone()),
         ("spill-dir", path(&flags.config.spill_dir)),
         ("spill-limit", flags.config.spill_limit.clone()),
+        ("tls-cert", path(&flags.tls.tls_cert)),
+        ("tls-client-ca", path(&flags.tls.tls_client_ca)),
+        ("tls-key", path(&flags.tls.tls_key)),
         ("web-port", flags.web_port.map(|port| port.to_string())),
     ];
     let mut layer = Figment::new();

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tonic::service::interceptor::InterceptedService;
+use tracing::info;
 use waterbuck_coordinator::flight_sql::{FlightConfig, incoming, service, transport};
 use waterbuck_coordinator::{Coordinator, Door, create_first_admin, describe_run_error};
 use waterbuck_engine::monitor::Report;
 use waterbuck_engine::{Error, Result};
+use waterbuck_transport::{Incoming, mark_peer};
 
 use super::node::{Node, open_catalog};
-use super::ready::{address_of, announce, listen, withdraw};
+use super::ready::{Ports, announce, withdraw};
 use super::signals::stop_requested;
 use super::web::WebPort;
 use crate::config::Config;
@@ -36,18 +38,14 @@ pub(crate) async fn run_coordinator(config: &Config) -> Result<()> {
 }
 
 async fn run(config: &Config, local: bool) -> Result<()> {
+    let ports = Ports::open(config).await?;
     let data_dir = config.data_dir();
     let catalog = open_catalog(data_dir).await?;
     let given = std::env::var("WATERBUCK_ADMIN_PASSWORD").ok();
     let generated = create_first_admin(&catalog, given.as_deref()).await?;
-    if config.cluster_token.is_none() && !is_loopback(&config.host) {
-        warn!("no --cluster-token: any process that reaches this one may register as an executor");
-    }
     let node = Node::new(config, &config.spill_dir())?;
     let coordinator = node.coordinator(catalog, config, local)?;
-    let flight = listen(&config.host, config.flight_port, "flight-port").await?;
-    let web = listen(&config.host, config.web_port, "web-port").await?;
-    let (flight_address, web_address) = (address_of(&flight)?, address_of(&web)?);
+    let (flight_address, web_address) = (ports.flight.address()?, ports.web.address()?);
     output::line(format_args!("flight listening on {flight_address}"));
     output::line(format_args!("web listening on {web_address}"));
     if let Some(password) = generated {
@@ -58,24 +56,22 @@ async fn run(config: &Config, local: bool) -> Result<()> {
     announce(data_dir, WEB_FILE, &web_address)?;
     announce(data_dir, FLIGHT_FILE, &flight_address)?;
     info!(%flight_address, %web_address, "ready");
-    let result = serve(&coordinator, flight, web).await;
+    let result = serve(&coordinator, ports).await;
     withdraw(data_dir, FLIGHT_FILE);
     withdraw(data_dir, WEB_FILE);
     coordinator.shutdown().await;
     result
 }
 
-async fn serve(
-    coordinator: &Arc<Coordinator>,
-    flight: tokio::net::TcpListener,
-    web: tokio::net::TcpListener,
-) -> Result<()> {
+async fn serve(coordinator: &Arc<Coordinator>, ports: Ports) -> Result<()> {
+    let Ports { flight, web } = ports;
     let stop = CancellationToken::new();
     let config = FlightConfig::new(describe_run_error);
     let door = service(Arc::new(Door(Arc::clone(coordinator))), config)?;
+    let connections = Incoming::new(incoming(flight.listener), flight.tls);
     let flight = transport()
-        .add_service(door)
-        .serve_with_incoming_shutdown(incoming(flight), stop.cancelled());
+        .add_service(InterceptedService::new(door, mark_peer))
+        .serve_with_incoming_shutdown(connections, stop.cancelled());
     let (watched, stopping) = (Arc::clone(coordinator), stop.clone());
     let _web = WebPort::open(web, move || Report {
         ready: !stopping.is_cancelled(),
@@ -96,11 +92,4 @@ async fn serve(
     // Clients that keep their connections open do not keep the process alive.
     let _late = tokio::time::timeout(std::time::Duration::from_secs(5), flight).await;
     Ok(())
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host
-            .parse()
-            .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }

@@ -11,7 +11,7 @@ use waterbuck_engine::{Error, Result};
 use waterbuck_executor::{ExecutorServer, ServeConfig};
 
 use super::node::Node;
-use super::ready::{address_of, announce, listen, withdraw};
+use super::ready::{Ports, announce, withdraw};
 use super::signals::stop_requested;
 use super::web::WebPort;
 use crate::config::Config;
@@ -27,19 +27,22 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(600);
 /// When the process cannot start, or its listener breaks.
 pub(crate) async fn run_executor(config: &Config) -> Result<()> {
     let node = Node::new(config, &config.spill_dir())?;
-    let listener = listen(&config.host, config.flight_port, "flight-port").await?;
-    let web = listen(&config.host, config.web_port, "web-port").await?;
-    let (address, web_address) = (address_of(&listener)?, address_of(&web)?);
+    let Ports { flight, web } = Ports::open(config).await?;
+    let (address, web_address) = (flight.address()?, web.address()?);
     let advertise = advertised(config, &address)?;
     let coordinators = config
         .coordinator
         .iter()
         .map(|text| exchange_url(text))
         .collect::<Result<Vec<_>>>()?;
+    for url in &coordinators {
+        node.channels.dialer().check(url)?;
+    }
     let serve = ServeConfig {
         advertise: advertise.clone(),
         coordinators,
         drain_timeout: DRAIN_TIMEOUT,
+        tls: flight.tls,
     };
     let server = ExecutorServer::new(node.executor, serve);
     let sender = Arc::clone(server.sender());
@@ -57,14 +60,14 @@ pub(crate) async fn run_executor(config: &Config) -> Result<()> {
         told.cancel();
         stopped
     });
-    let result = server.run(listener, drain).await;
+    let result = server.run(flight.listener, drain).await;
     withdraw(config.data_dir(), EXCHANGE_FILE);
     withdraw(config.data_dir(), WEB_FILE);
     result
 }
 
 /// Where the other processes reach this one: `advertise-address`, with the port that was opened
-/// where it names none.
+/// where it names none. It says whether they are to speak TLS.
 fn advertised(config: &Config, address: &str) -> Result<Url> {
     let port = address.rsplit_once(':').map_or("", |(_, port)| port);
     let place = match &config.advertise_address {
@@ -72,7 +75,11 @@ fn advertised(config: &Config, address: &str) -> Result<Url> {
         Some(named) => format!("{named}:{port}"),
         None => address.to_owned(),
     };
-    exchange_url(&place)
+    let scheme = match config.tls.shown() {
+        Some(_) => "https",
+        None => "http",
+    };
+    exchange_url(&format!("{scheme}://{place}"))
 }
 
 fn has_port(place: &str) -> bool {
@@ -81,11 +88,16 @@ fn has_port(place: &str) -> bool {
     })
 }
 
-/// `grpc://host:port`, `http://host:port` or `host:port` as the URL that gRPC dials.
+/// `grpc://host:port`, `http://host:port` or `host:port` as the URL that gRPC dials; `grpc+tls://`
+/// and `https://` ask for TLS.
 fn exchange_url(text: &str) -> Result<Url> {
-    let place = text.split_once("://").map_or(text, |(_, place)| place);
+    let (scheme, place) = match text.split_once("://") {
+        Some(("grpc+tls" | "https", place)) => ("https", place),
+        Some((_, place)) => ("http", place),
+        None => ("http", text),
+    };
     let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
-    Url::parse(&format!("http://{}", place.trim_end_matches('/')))
+    Url::parse(&format!("{scheme}://{}", place.trim_end_matches('/')))
         .map_err(|error| Error::invalid(format!("\"{text}\" is no address")).with_source(error))
 }
 
@@ -97,6 +109,9 @@ mod tests {
     fn addresses_are_taken_in_every_spelling() {
         for text in ["grpc://admin:x@db:1", "http://db:1/", "db:1"] {
             assert_eq!(exchange_url(text).unwrap().as_str(), "http://db:1/");
+        }
+        for text in ["grpc+tls://db:1", "https://db:1/"] {
+            assert_eq!(exchange_url(text).unwrap().as_str(), "https://db:1/");
         }
     }
 }

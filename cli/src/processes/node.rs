@@ -14,6 +14,7 @@ use waterbuck_engine::session::{NodeRuntime, RuntimeConfig, SessionFactory, Task
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, Result};
 use waterbuck_executor::{ExchangeChannels, ExecutorNode, HeartbeatSender, NodeStores};
+use waterbuck_transport::Dialer;
 
 use crate::config::Config;
 
@@ -44,13 +45,14 @@ impl Node {
         .map_err(|error| Error::invalid("the process cannot start").with_source(error))?;
         let stores = Stores::new();
         let sessions = SessionFactory::new(vec![Arc::new(FilesExtension)]);
-        let channels = Arc::new(ExchangeChannels::default());
+        let dialer = Dialer::new(&config.tls, config.insecure_plaintext)?;
+        let channels = Arc::new(ExchangeChannels::new(dialer));
         let executor = ExecutorNode::new(
             Arc::clone(&runtime),
             sessions.clone(),
             Arc::new(TaskStores(Arc::clone(&stores))),
             Arc::clone(&channels),
-            config.cluster_token.clone(),
+            config.cluster_access(),
         );
         Ok(Self {
             runtime,
@@ -91,7 +93,7 @@ impl Node {
             files: FileMetadata::new(FILE_METADATA_BYTES),
             channels: Arc::clone(&self.channels) as _,
             peer_headers: self.executor.peer_headers(),
-            cluster_token: config.cluster_token.clone(),
+            cluster_access: config.cluster_access(),
             local,
             upkeep,
             settings: Settings::new(),

@@ -3,6 +3,7 @@
 //! It has a thread and a runtime of its own: queries that keep every worker thread busy must not
 //! make the process look dead.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -10,14 +11,20 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
+use axum::serve::Listener;
 use axum::{Json, Router};
+use futures::StreamExt;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
+use tonic::transport::server::TcpIncoming;
 use tracing::error;
 use waterbuck_engine::monitor::Report;
 use waterbuck_engine::{Error, Result};
+use waterbuck_transport::{Connection, Incoming};
+
+use super::ready::Port;
 
 /// The version of the text format of Prometheus.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -32,18 +39,18 @@ pub(super) struct WebPort {
 }
 
 impl WebPort {
-    /// Answers on `listener` with what `report` says at that moment.
+    /// Answers on `port` with what `report` says at that moment.
     ///
     /// # Errors
     /// When there is no thread to answer on.
     pub(super) fn open(
-        listener: TcpListener,
+        port: Port,
         report: impl Fn() -> Report + Send + Sync + 'static,
     ) -> Result<Self> {
         let failed = |error: std::io::Error| {
             Error::unavailable("the web port cannot be served").with_source(error)
         };
-        let listener = listener.into_std().map_err(failed)?;
+        let listener = port.listener.into_std().map_err(failed)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("web")
@@ -51,7 +58,7 @@ impl WebPort {
             .build()
             .map_err(failed)?;
         let handle = runtime.handle().clone();
-        let mut port = Self {
+        let mut web = Self {
             serving: JoinSet::new(),
             runtime: Some(runtime),
         };
@@ -59,14 +66,19 @@ impl WebPort {
             let _inside = handle.enter();
             TcpListener::from_std(listener).map_err(failed)?
         };
+        let address = listener.local_addr().map_err(failed)?;
+        let connections = Connections {
+            incoming: Incoming::new(TcpIncoming::from(listener), port.tls),
+            address,
+        };
         let pages = pages(Arc::new(report));
         let serving = async move {
-            if let Err(error) = axum::serve(listener, pages).await {
+            if let Err(error) = axum::serve(connections, pages).await {
                 error!(%error, "the web port broke");
             }
         };
-        port.serving.spawn_on(serving, &handle);
-        Ok(port)
+        web.serving.spawn_on(serving, &handle);
+        Ok(web)
     }
 }
 
@@ -77,6 +89,35 @@ impl Drop for WebPort {
             // A runtime may not be waited for inside another one.
             runtime.shutdown_background();
         }
+    }
+}
+
+/// The connections of the port, in TLS or in plain text.
+struct Connections {
+    incoming: Incoming,
+    address: SocketAddr,
+}
+
+impl Listener for Connections {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        loop {
+            match self.incoming.next().await {
+                Some(Ok(connection)) => {
+                    // One that has gone again is answered like the others, and then found broken.
+                    let peer = connection.peer().address().unwrap_or(self.address);
+                    return (connection, peer);
+                }
+                Some(Err(never)) => match never {},
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        Ok(self.address)
     }
 }
 
@@ -130,7 +171,11 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let ready = Arc::new(AtomicBool::new(true));
         let told = Arc::clone(&ready);
-        let _port = WebPort::open(listener, move || Report {
+        let port = Port {
+            listener,
+            tls: None,
+        };
+        let _port = WebPort::open(port, move || Report {
             ready: told.load(Ordering::SeqCst),
             gauges: vec![],
         })

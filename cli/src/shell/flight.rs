@@ -4,7 +4,6 @@
 //! comes in the application metadata of its flight info, progress and cancelling are actions of
 //! their own.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,12 +21,13 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 use parking_lot::RwLock;
 use serde::Deserialize;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Channel, Endpoint};
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::connection::{Connection, Execution, Outcome, Progress};
 use super::flight_error::{from_flight, from_status, from_transport};
 use super::names::{NAMES_SQL, text_column};
+use super::tls::ShellTls;
 use super::url::ServerUrl;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,10 +46,10 @@ pub(super) struct FlightConnection {
 }
 
 impl FlightConnection {
-    /// Connects and logs in. `tls_ca` is a file of certificates to trust instead of the system's.
+    /// Connects and logs in.
     /// A password that the URL lacks is taken from `WATERBUCK_PASSWORD`.
-    pub(super) async fn open(url: &ServerUrl, tls_ca: Option<&Path>) -> Result<Self> {
-        let endpoint = endpoint(url, tls_ca)?;
+    pub(super) async fn open(url: &ServerUrl, tls: &ShellTls<'_>) -> Result<Self> {
+        let endpoint = endpoint(url, tls)?;
         let channel = match tokio::time::timeout(CONNECT_TIMEOUT, endpoint.connect()).await {
             Ok(connected) => connected.map_err(|error| from_transport(url, &error))?,
             Err(_) => {
@@ -187,7 +187,7 @@ impl Connection for FlightConnection {
     }
 }
 
-fn endpoint(url: &ServerUrl, tls_ca: Option<&Path>) -> Result<Endpoint> {
+fn endpoint(url: &ServerUrl, tls: &ShellTls<'_>) -> Result<Endpoint> {
     let wrong = |error: tonic::transport::Error| from_transport(url, &error);
     let endpoint = Endpoint::from_shared(url.endpoint())
         .map_err(wrong)?
@@ -201,20 +201,7 @@ fn endpoint(url: &ServerUrl, tls_ca: Option<&Path>) -> Result<Endpoint> {
     if !url.tls {
         return Ok(endpoint);
     }
-    let tls = match tls_ca {
-        None => ClientTlsConfig::new().with_native_roots(),
-        Some(path) => {
-            let pem = std::fs::read(path).map_err(|error| {
-                Error::not_found(format!(
-                    "certificate file \"{}\" cannot be read",
-                    path.display()
-                ))
-                .with_source(error)
-            })?;
-            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
-        }
-    };
-    endpoint.tls_config(tls).map_err(wrong)
+    endpoint.tls_config(tls.config()?).map_err(wrong)
 }
 
 /// Exchanges user and password for the token of a session.

@@ -20,6 +20,7 @@ mod script;
 mod session;
 mod split;
 mod statement;
+mod tls;
 mod url;
 
 pub(crate) use connection::{Connection, Execution, Outcome, Progress};

@@ -15,6 +15,7 @@ use super::interactive;
 use super::script::Script;
 use super::session::Session;
 use super::statement::View;
+use super::tls::ShellTls;
 use crate::args::SqlArgs;
 use crate::output;
 
@@ -67,7 +68,7 @@ where
     F: AsyncFnOnce() -> Result<Arc<dyn Connection>>,
 {
     let opened = match &args.url {
-        Some(url) => match FlightConnection::open(url, args.tls_ca.as_deref()).await {
+        Some(url) => match FlightConnection::open(url, &tls_files(args)).await {
             Ok(connection) => Ok(Arc::new(connection) as Arc<dyn Connection>),
             Err(error) => Err(error),
         },
@@ -82,6 +83,13 @@ where
             Exit::NoConnection
         }
     })
+}
+
+fn tls_files(args: &SqlArgs) -> ShellTls<'_> {
+    ShellTls {
+        ca: args.tls_ca.as_deref(),
+        identity: args.tls_cert.as_deref().zip(args.tls_key.as_deref()),
+    }
 }
 
 async fn run_script(script: &mut Script, args: &SqlArgs) -> ControlFlow<Exit> {

@@ -18,7 +18,8 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 use url::Url;
 use waterbuck_engine::cluster::{Heartbeat, HeartbeatReply, NodeState, QueryWork};
-use waterbuck_engine::{Error, ErrorKind, Result};
+use waterbuck_engine::cluster_access::ClusterAccess;
+use waterbuck_engine::{Error, Result};
 
 /// An executor whose last heartbeat is older than this is lost.
 const SILENCE_LIMIT: Duration = Duration::from_secs(5);
@@ -129,33 +130,32 @@ pub struct Membership {
     left: Mutex<HashSet<Url>>,
     changes: watch::Sender<u64>,
     version: &'static str,
-    cluster_token: Option<String>,
+    access: ClusterAccess,
 }
 
 impl Membership {
-    /// An empty list; with a `cluster_token` only executors that know it are taken in.
-    pub fn new(version: &'static str, cluster_token: Option<String>) -> Self {
+    /// An empty list, of executors to which `access` is granted.
+    pub fn new(version: &'static str, access: ClusterAccess) -> Self {
         let changes = watch::Sender::new(0);
         Self {
             executors: Mutex::new(BTreeMap::new()),
             left: Mutex::default(),
             changes,
             version,
-            cluster_token,
+            access,
         }
     }
 
-    /// Takes in a heartbeat (JSON) and answers it (JSON).
+    /// Takes in a heartbeat (JSON) and answers it (JSON). `is_member` says whether its connection
+    /// has shown a certificate of the cluster.
     ///
     /// # Errors
     /// When the heartbeat is damaged, of another version or of another cluster.
-    pub fn heartbeat(&self, body: &[u8]) -> Result<Vec<u8>> {
+    pub fn heartbeat(&self, body: &[u8], is_member: bool) -> Result<Vec<u8>> {
         let beat: Heartbeat = serde_json::from_slice(body)
             .map_err(|error| Error::invalid("damaged heartbeat").with_source(error))?;
-        if beat.cluster_token != self.cluster_token {
-            let message = "the cluster token is missing or wrong";
-            return Err(Error::new(ErrorKind::Unauthenticated, message));
-        }
+        self.access
+            .check(beat.cluster_token.as_deref(), is_member)?;
         if beat.version != self.version {
             return Err(Error::unsupported(format!(
                 "executor is version {}, this coordinator is version {}: run the same version \
@@ -293,6 +293,8 @@ impl Membership {
 
 #[cfg(test)]
 mod tests {
+    use waterbuck_engine::ErrorKind;
+
     use super::*;
 
     fn beat(id: &str, port: u16, state: &str) -> Vec<u8> {
@@ -306,42 +308,54 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_executor_is_reported_and_comes_back_with_a_heartbeat() {
-        let members = Membership::new("1", None);
-        members.heartbeat(&beat("a", 1, "active")).unwrap();
+        let members = Membership::new("1", ClusterAccess::open());
+        members.heartbeat(&beat("a", 1, "active"), false).unwrap();
         let urls = members.active();
         assert_eq!(urls.len(), 1);
         members.mark_lost(&urls[0], "test");
         assert_eq!(members.any_lost(&urls).await, urls[0]);
         assert!(members.active().is_empty());
-        members.heartbeat(&beat("a", 1, "active")).unwrap();
+        members.heartbeat(&beat("a", 1, "active"), false).unwrap();
         assert_eq!(members.active(), urls);
     }
 
     #[test]
     fn a_draining_executor_gets_no_tasks_and_a_leaving_one_is_forgotten() {
-        let members = Membership::new("1", None);
-        members.heartbeat(&beat("a", 1, "draining")).unwrap();
+        let members = Membership::new("1", ClusterAccess::open());
+        members.heartbeat(&beat("a", 1, "draining"), false).unwrap();
         assert!(members.active().is_empty());
         assert_eq!(members.all().len(), 1);
-        members.heartbeat(&beat("a", 1, "leaving")).unwrap();
+        members.heartbeat(&beat("a", 1, "leaving"), false).unwrap();
         assert!(members.all().is_empty());
     }
 
     #[test]
     fn another_version_or_token_is_refused() {
-        let other = Membership::new("2", None);
-        let error = other.heartbeat(&beat("a", 1, "active")).unwrap_err();
+        let other = Membership::new("2", ClusterAccess::open());
+        let error = other.heartbeat(&beat("a", 1, "active"), false).unwrap_err();
         assert!(error.to_string().contains("version 1"), "{error}");
-        let secret = Membership::new("1", Some("s".to_owned()));
-        let error = secret.heartbeat(&beat("a", 1, "active")).unwrap_err();
+        let secret = Membership::new("1", ClusterAccess::new(Some("s".to_owned()), false));
+        let error = secret
+            .heartbeat(&beat("a", 1, "active"), false)
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unauthenticated);
     }
 
     #[test]
+    fn an_executor_without_the_clusters_certificate_is_refused() {
+        let members = Membership::new("1", ClusterAccess::new(None, true));
+        let error = members.heartbeat(&beat("a", 1, "active"), false);
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Unauthenticated);
+        assert!(members.all().is_empty());
+        members.heartbeat(&beat("a", 1, "active"), true).unwrap();
+        assert_eq!(members.all().len(), 1);
+    }
+
+    #[test]
     fn a_restarted_process_takes_the_place_of_the_old_one() {
-        let members = Membership::new("1", None);
-        members.heartbeat(&beat("a", 1, "active")).unwrap();
-        members.heartbeat(&beat("b", 1, "active")).unwrap();
+        let members = Membership::new("1", ClusterAccess::open());
+        members.heartbeat(&beat("a", 1, "active"), false).unwrap();
+        members.heartbeat(&beat("b", 1, "active"), false).unwrap();
         assert_eq!(members.all().len(), 1);
     }
 }

@@ -79,6 +79,7 @@ impl Shared {
         headers: &MetadataMap,
         action: Action,
         peer: &str,
+        is_member: bool,
     ) -> Result<Vec<Bytes>, Status> {
         let Action {
             r#type: kind,
@@ -87,7 +88,7 @@ impl Shared {
         if !SERVED.iter().any(|(name, _)| *name == kind)
             && let Some(answer) = self
                 .backend
-                .handle_action(&kind, Bytes::clone(&bytes), peer)
+                .handle_action(&kind, Bytes::clone(&bytes), is_member)
                 .await
         {
             return answer.map_err(|error| status(&error));

@@ -25,13 +25,14 @@ pub trait Backend: Send + Sync + 'static {
     async fn login(&self, user: &str, password: &str, peer: &str)
     -> Result<Arc<dyn FlightSession>>;
 
-    /// Serves an action that carries its own credentials, as executors' registration does.
-    /// `None` means that `kind` is not such an action, and the door goes on to demand a login.
+    /// Serves an action that carries its own credentials, as executors' registration does;
+    /// `is_member` says whether its connection has shown a certificate of the cluster. `None` means
+    /// that `kind` is not such an action, and the door goes on to demand a login.
     async fn handle_action(
         &self,
         kind: &str,
         body: Bytes,
-        peer: &str,
+        is_member: bool,
     ) -> Option<Result<Vec<Bytes>>>;
 }
 

@@ -24,6 +24,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::error;
+use waterbuck_engine::cluster_access::ClusterMember;
 use waterbuck_engine::{Error, Result};
 
 use super::backend::Backend;
@@ -265,8 +266,10 @@ impl FlightService for Door {
     ) -> Result<Response<Self::DoActionStream>, Status> {
         guarded(async {
             let peer = peer_of(&request);
+            let is_member = request.extensions().get::<ClusterMember>().is_some();
             let (headers, _, action) = request.into_parts();
-            let bodies = self.shared.act(&headers, action, &peer).await?;
+            let acted = self.shared.act(&headers, action, &peer, is_member);
+            let bodies = acted.await?;
             let results = bodies
                 .into_iter()
                 .map(|body| Ok(arrow_flight::Result { body }));

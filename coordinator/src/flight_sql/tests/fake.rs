@@ -111,7 +111,7 @@ impl Backend for FakeBackend {
         &self,
         kind: &str,
         body: Bytes,
-        _peer: &str,
+        _is_member: bool,
     ) -> Option<Result<Vec<Bytes>>> {
         (kind == "waterbuck.heartbeat").then(|| Ok(vec![body]))
     }
