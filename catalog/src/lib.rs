@@ -23,9 +23,9 @@ mod type_text;
 mod types;
 
 pub use model::{
-    ColumnDef, ColumnStatistics, DataFile, DropKind, ExternalTable, FileChange, FileColumnStats,
-    ManagedTable, NewDataFile, NewTable, OnExisting, PartitionValues, SchemaDef, Secret, TableDef,
-    TableKind, TableName, TableStatistics, User, ViewDef,
+    ApiToken, ColumnDef, ColumnStatistics, DataFile, DropKind, ExternalTable, FileChange,
+    FileColumnStats, ManagedTable, NewDataFile, NewTable, OnExisting, PartitionValues, SchemaDef,
+    Secret, TableDef, TableKind, TableName, TableStatistics, User, ViewDef,
 };
 pub use sqlite::open_sqlite;
 pub use store::CatalogStore;

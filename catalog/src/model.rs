@@ -287,3 +287,29 @@ impl fmt::Debug for User {
             .finish()
     }
 }
+
+/// A long-lived token with which programs log in as a user.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiToken {
+    /// Unique among the tokens of its user.
+    pub name: String,
+    /// Whom it speaks for.
+    pub user: String,
+    /// The SHA-256 of the token in hexadecimal; the catalog never sees the token.
+    pub hash: String,
+    /// When it was made, in seconds since 1970.
+    pub created_at: i64,
+    /// When it ends, in seconds since 1970; `None` means never.
+    pub expires_at: Option<i64>,
+}
+
+/// The hash stays out of logs.
+impl fmt::Debug for ApiToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiToken")
+            .field("name", &self.name)
+            .field("user", &self.user)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}

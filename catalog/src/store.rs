@@ -8,14 +8,15 @@
 //! a name, `Conflict` means read again and retry, `Unavailable` means the database was busy too long
 //! or cannot be reached.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
 use waterbuck_engine::{Error, Result};
 
 use crate::model::{
-    ColumnDef, DataFile, DropKind, FileChange, NewDataFile, NewTable, OnExisting, SchemaDef,
-    Secret, TableDef, TableName, TableStatistics, User,
+    ApiToken, ColumnDef, DataFile, DropKind, FileChange, NewDataFile, NewTable, OnExisting,
+    SchemaDef, Secret, TableDef, TableName, TableStatistics, User,
 };
 
 /// Where names, files, statistics, secrets and users are kept.
@@ -142,8 +143,32 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
     /// Adds or changes a user. The last admin stays one.
     async fn put_user(&self, user: User) -> Result<()>;
 
-    /// Removes a user; false when absent and `if_exists` is set. The last admin stays.
+    /// Removes a user, and their tokens; false when absent and `if_exists` is set. The last admin
+    /// stays.
     async fn drop_user(&self, name: &str, if_exists: bool) -> Result<bool>;
+
+    /// All API tokens, by user and name.
+    async fn tokens(&self) -> Result<Vec<ApiToken>>;
+
+    /// The API token with this hash.
+    async fn token(&self, hash: &str) -> Result<Option<ApiToken>>;
+
+    /// Adds an API token; `AlreadyExists` when its user has one of that name, `NotFound` when there
+    /// is no such user.
+    async fn create_token(&self, token: ApiToken) -> Result<()>;
+
+    /// Removes an API token and returns what it was; `None` when absent and `if_exists` is set.
+    async fn drop_token(&self, user: &str, name: &str, if_exists: bool)
+    -> Result<Option<ApiToken>>;
+
+    /// The limits of one user, by name.
+    async fn limits(&self, user: &str) -> Result<BTreeMap<String, String>>;
+
+    /// User, name and value of all limits.
+    async fn all_limits(&self) -> Result<Vec<(String, String, String)>>;
+
+    /// Sets a limit of a user, or takes it away; `NotFound` when there is no such user.
+    async fn set_limit(&self, user: &str, name: &str, value: Option<&str>) -> Result<()>;
 
     /// A small value kept for the cluster, such as its id or its token.
     async fn setting(&self, key: &str) -> Result<Option<String>>;
@@ -153,4 +178,7 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
     /// Stores `value` unless there is one, and returns what is stored: of several processes that
     /// start together all get the same.
     async fn setting_or_insert(&self, key: &str, value: &str) -> Result<String>;
+
+    /// Forgets the values of all keys from `from` up to but without `to`, as texts are ordered.
+    async fn drop_settings(&self, from: &str, to: &str) -> Result<()>;
 }

@@ -135,8 +135,50 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "TOKEN")]
     pub(crate) cluster_token: Option<String>,
 
+    /// Coordinator and server only: paths and URLs below which tables and files may lie, several
+    /// separated by commas [default: wherever an administrator says]
+    #[arg(long, value_name = "LOCATIONS", value_delimiter = ',')]
+    pub(crate) allowed_locations: Vec<String>,
+
+    /// Coordinator and server only: hosts that storage may be at, several separated by commas
+    /// [default: all but those of link-local addresses]
+    #[arg(long, value_name = "HOSTS", value_delimiter = ',')]
+    pub(crate) allowed_hosts: Vec<String>,
+
+    /// Coordinator and server only: file to which every login and statement is recorded
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit_log: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) oidc: OidcFlags,
+
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+}
+
+/// The flags of the issuer whose tokens are logins.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "OpenID Connect, coordinator and server only")]
+pub(crate) struct OidcFlags {
+    /// Take the tokens of this issuer as logins, as their claim "iss" names it
+    #[arg(long = "oidc-issuer", value_name = "URL")]
+    pub(crate) issuer: Option<String>,
+
+    /// The audience that tokens must be for
+    #[arg(long = "oidc-audience", value_name = "NAME")]
+    pub(crate) audience: Option<String>,
+
+    /// The issuer's JSON Web Key Set
+    #[arg(long = "oidc-keys", value_name = "FILE|URL")]
+    pub(crate) keys: Option<String>,
+
+    /// The algorithms that tokens may be signed with, separated by commas [default: RS256]
+    #[arg(long = "oidc-algorithms", value_name = "NAMES")]
+    pub(crate) algorithms: Option<String>,
+
+    /// The claim that names the user [default: sub]
+    #[arg(long = "oidc-user-claim", value_name = "NAME")]
+    pub(crate) user_claim: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -1,5 +1,6 @@
 //! The control plane of one process: what sessions share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,17 +20,25 @@ use waterbuck_engine::session::{NodeRuntime, SessionFactory};
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
+use crate::audit::AuditLog;
 use crate::cluster::{ExecutorInfo, Membership};
+use crate::login::{Authority, OidcConfig};
+use crate::places::{Places, PlacesConfig};
 use crate::query::{
     Admission, AdmissionLimits, LocalExecutor, QueryProgress, QueryRecord, QueryRegistry,
     StatePlanner,
 };
+use crate::quota::Quotas;
 use crate::recovery::{Recovery, recover_file_tables};
 use crate::revocations::Revocations;
 use crate::session::{Session, SessionUser};
 
 /// How long a stopping coordinator waits for publications.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a session outlives a change of its user that another coordinator made.
+const USERS_INTERVAL: Duration = Duration::from_secs(5);
+/// How often it is looked whether the keys of logins must change.
+const KEYS_INTERVAL: Duration = Duration::from_secs(60);
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// What a coordinator is made of; the wiring brings it together.
@@ -56,6 +65,12 @@ pub struct CoordinatorParts {
     pub upkeep: Option<BoxFuture<'static, ()>>,
     /// The settings every session starts with.
     pub settings: Settings,
+    /// The issuer whose tokens are logins, if there is one.
+    pub oidc: Option<OidcConfig>,
+    /// The file to which every action is recorded, if there is one.
+    pub audit_log: Option<PathBuf>,
+    /// Where users may send the server.
+    pub places: PlacesConfig,
     /// How many queries may run and wait.
     pub admission: AdmissionLimits,
     /// The directory, as a URL, that tables without a location live under.
@@ -78,6 +93,13 @@ pub(crate) struct Core {
     /// Keeps listings and publications of the same directory apart.
     pub(crate) gate: Arc<PublishGate>,
     pub(crate) recovery: Recovery,
+    pub(crate) audit: Arc<AuditLog>,
+    /// Who may come in.
+    pub(crate) authority: Authority,
+    /// Where users may send the server.
+    pub(crate) places: Places,
+    /// What users may have.
+    pub(crate) quotas: Quotas,
     /// Whose sessions are over, because the user was changed or dropped.
     pub(crate) revocations: Revocations,
     /// Watchers, which end with the process.
@@ -96,7 +118,8 @@ impl Coordinator {
     /// A coordinator of `parts`. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// When the cluster token cannot travel in a header.
+    /// When the cluster token cannot travel in a header, the audit log cannot be written, or
+    /// an allowed location is none.
     pub fn start(parts: CoordinatorParts) -> Result<Arc<Self>> {
         let members = Arc::new(Membership::new(VERSION, parts.cluster_access));
         let planner = StatePlanner::new(
@@ -105,7 +128,12 @@ impl Coordinator {
             parts.peer_headers,
             parts.local,
         )?;
+        let audit = Arc::new(AuditLog::open(parts.audit_log.as_deref())?);
+        let places = Places::new(&parts.places, &parts.data_url)?;
         let core = Arc::new(Core {
+            places,
+            authority: Authority::new(Arc::clone(&parts.catalog), parts.oidc),
+            quotas: Quotas::new(Arc::clone(&parts.catalog)),
             catalog: parts.catalog,
             planner,
             runtime: parts.runtime,
@@ -113,7 +141,8 @@ impl Coordinator {
             files: parts.files,
             channels: parts.channels,
             members: Arc::clone(&members),
-            queries: QueryRegistry::default(),
+            queries: QueryRegistry::audited(Arc::clone(&audit)),
+            audit,
             admission: Admission::new(parts.admission),
             settings: parts.settings,
             data_url: parts.data_url,
@@ -128,12 +157,23 @@ impl Coordinator {
             core.in_background(upkeep);
         }
         core.in_background(recover_file_tables(Arc::clone(&core)));
+        core.in_background(keep_login_keys(Arc::clone(&core)));
+        core.in_background(look_at_users(Arc::clone(&core)));
         Ok(Arc::new(Self { core }))
     }
 
-    /// Opens a session for a user who has proved who they are.
+    /// Opens a session inside this process for a user who has proved who they are.
     pub fn open_session(&self, user: SessionUser) -> Arc<Session> {
-        Session::open(Arc::clone(&self.core), user)
+        self.continue_session(user, Uuid::now_v7(), "this process")
+    }
+
+    /// Opens a session of a client at `peer` under an id, which another coordinator may have given.
+    pub(crate) fn continue_session(&self, user: SessionUser, id: Uuid, peer: &str) -> Arc<Session> {
+        Session::open(Arc::clone(&self.core), user, id, peer)
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
     }
 
     /// All executors, with the one inside this process.
@@ -285,6 +325,29 @@ impl Core {
             Ok(_) => true,
             // Whoever refuses a caller without the cluster's token is there.
             Err(error) => error.to_string().contains("cluster token"),
+        }
+    }
+}
+
+/// Sees to it that there is a key for today's logins, and that executors know it.
+async fn keep_login_keys(core: Arc<Core>) {
+    let mut ticks = tokio::time::interval(KEYS_INTERVAL);
+    loop {
+        ticks.tick().await;
+        match core.authority.rotate_keys().await {
+            Ok(keys) => core.members.set_login_keys(keys),
+            Err(error) => tracing::warn!(%error, "the keys of logins cannot be kept"),
+        }
+    }
+}
+
+/// Ends sessions of users whom other coordinators have changed or dropped.
+async fn look_at_users(core: Arc<Core>) {
+    let mut ticks = tokio::time::interval(USERS_INTERVAL);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = core.authority.look().await {
+            tracing::warn!(%error, "users cannot be looked at");
         }
     }
 }

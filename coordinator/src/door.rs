@@ -12,13 +12,15 @@ use waterbuck_catalog::TableKind;
 use waterbuck_engine::cluster::HEARTBEAT_ACTION;
 use waterbuck_engine::{Error, Result};
 
-use crate::auth::check_password;
 use crate::coordinator::Coordinator;
 use crate::flight_sql::{
-    Backend, Execution, FlightSession, OptionValue, Prepared, SchemaInfo, StatementInput, TableInfo,
+    Backend, Execution, FlightSession, IssuedToken, OptionValue, Prepared, SchemaInfo,
+    StatementInput, TableInfo, TokenLogin,
 };
 use crate::ingest::Ingest;
+use crate::login::Admitted;
 use crate::plan::{CATALOG_NAME, arrow_schema};
+use crate::quota::Counted;
 use crate::session::{Outcome, Session};
 use crate::system;
 
@@ -33,9 +35,19 @@ impl Backend for Door {
         password: &str,
         peer: &str,
     ) -> Result<Arc<dyn FlightSession>> {
-        let user = check_password(self.0.catalog(), user, password).await?;
-        tracing::info!(user = user.name, peer, "logged in");
-        Ok(Arc::new(OpenSession(self.0.open_session(user))))
+        let authority = &self.0.core().authority;
+        let admitted = authority.by_password(user, password, peer).await;
+        let (session, _) = self.open(admitted, user, peer).await?;
+        Ok(session)
+    }
+
+    async fn login_with_token(&self, token: &str, peer: &str) -> Result<TokenLogin> {
+        let admitted = self.0.core().authority.by_token(token).await;
+        let (session, admitted) = self.open(admitted, "", peer).await?;
+        Ok(TokenLogin {
+            names_session: admitted.session.is_some(),
+            session,
+        })
     }
 
     async fn handle_action(
@@ -56,7 +68,39 @@ impl Backend for Door {
     }
 }
 
-struct OpenSession(Arc<Session>);
+impl Door {
+    /// Opens a session for somebody who was admitted, and records that, or that they were not.
+    async fn open(
+        &self,
+        admitted: Result<Admitted>,
+        claimed: &str,
+        peer: &str,
+    ) -> Result<(Arc<dyn FlightSession>, Admitted)> {
+        let core = self.0.core();
+        let opened = async {
+            let admitted = admitted?;
+            let counted = core.quotas.read(&admitted.user.name).await?.session()?;
+            Ok::<_, Error>((admitted, counted))
+        };
+        let (admitted, counted) = opened
+            .await
+            .inspect_err(|error| core.audit.login(claimed, peer, Err(error)))?;
+        let id = admitted.session.unwrap_or_else(Uuid::now_v7);
+        let session = self.0.continue_session(admitted.user.clone(), id, peer);
+        tracing::info!(user = admitted.user.name, peer, "logged in");
+        core.audit.login(&admitted.user.name, peer, Ok(id));
+        let session: Arc<dyn FlightSession> =
+            Arc::new(OpenSession(session, admitted.clone(), counted));
+        Ok((session, admitted))
+    }
+}
+
+/// A session, what its user was admitted by, and its place among those the user may have.
+struct OpenSession(
+    Arc<Session>,
+    Admitted,
+    #[expect(dead_code, reason = "counts the session until it is dropped")] Counted,
+);
 
 #[async_trait]
 impl FlightSession for OpenSession {
@@ -69,7 +113,19 @@ impl FlightSession for OpenSession {
     }
 
     fn is_open(&self) -> bool {
-        self.0.is_open()
+        let changed_by_itself = self.0.changed_its_user();
+        let authority = &self.0.core().authority;
+        self.0.is_open() && authority.still_admits(&self.1, changed_by_itself)
+    }
+
+    fn expires(&self) -> Option<i64> {
+        self.1.expires
+    }
+
+    async fn token(&self) -> Result<IssuedToken> {
+        let issued = self.0.core().authority.issue(self.0.id(), &self.1).await?;
+        let (text, expires) = issued;
+        Ok(IssuedToken { text, expires })
     }
 
     async fn prepare(&self, sql: &str) -> Result<Prepared> {
@@ -190,6 +246,7 @@ impl FlightSession for OpenSession {
     }
 
     async fn close(&self) {
+        self.0.core().authority.ended(self.0.id(), &self.1);
         self.0.close();
     }
 }

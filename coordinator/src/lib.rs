@@ -1,15 +1,18 @@
 //! Control plane: sessions, statements, queries, membership, and the Flight SQL door.
 
-mod auth;
+mod audit;
 mod cluster;
 mod coordinator;
 mod door;
 pub mod flight_sql;
 mod ingest;
+mod login;
 mod monitor;
 mod names;
+mod places;
 mod plan;
 mod query;
+mod quota;
 mod recovery;
 mod revocations;
 mod session;
@@ -17,11 +20,12 @@ mod statement;
 mod system;
 mod tables;
 
-pub use auth::{create_first_admin, hash_password};
 pub use cluster::{ExecutorInfo, ExecutorState, Membership};
 pub use coordinator::{Coordinator, CoordinatorParts};
 pub use door::Door;
 pub use ingest::{IfExists, Ingest};
+pub use login::{OidcConfig, create_first_admin, hash_password};
+pub use places::PlacesConfig;
 pub use plan::{StageShape, run_error as describe_run_error};
 pub use query::{
     AdmissionLimits, LocalExecutor, QueryProgress, QueryRecord, QueryRegistry, QueryState,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -19,6 +20,7 @@ use crate::coordinator::Core;
 use crate::ingest::Ingest;
 use crate::names::did_you_mean;
 use crate::query::{QueryRecord, elapsed, timed_out};
+use crate::quota::Quota;
 use crate::statement::{self, StatementContext};
 
 /// Who a session belongs to.
@@ -71,32 +73,46 @@ const KEPT_MAX: usize = 1000;
 /// One user's session.
 pub struct Session {
     id: Uuid,
+    /// The address its user logged in from.
+    peer: String,
     user: SessionUser,
+    quota: Arc<Quota>,
     core: Arc<Core>,
     settings: Mutex<Settings>,
     /// What `PREPARE` keeps, by name.
     kept: Mutex<BTreeMap<String, KeptQuery>>,
     /// The state of its user it was opened under.
+    opened_under: u64,
+    /// The state of its user it goes on under.
     good_for: AtomicU64,
 }
 
 impl Session {
-    pub(crate) fn open(core: Arc<Core>, user: SessionUser) -> Arc<Self> {
+    pub(crate) fn open(core: Arc<Core>, user: SessionUser, id: Uuid, peer: &str) -> Arc<Self> {
         let settings = Mutex::new(core.settings.clone());
-        let good_for = AtomicU64::new(core.revocations.current(&user.name));
+        let quota = core.quotas.of(&user.name);
+        let opened_under = core.revocations.current(&user.name);
         Arc::new(Self {
-            id: Uuid::now_v7(),
+            id,
+            peer: peer.to_owned(),
             user,
+            quota,
             core,
             settings,
             kept: Mutex::default(),
-            good_for,
+            opened_under,
+            good_for: AtomicU64::new(opened_under),
         })
     }
 
     /// Whether it may still be used: its user was neither changed nor dropped.
     pub fn is_open(&self) -> bool {
         self.good_for.load(Ordering::SeqCst) == self.core.revocations.current(&self.user.name)
+    }
+
+    /// Whether its user was changed by a statement in it.
+    pub(crate) fn changed_its_user(&self) -> bool {
+        self.good_for.load(Ordering::SeqCst) != self.opened_under
     }
 
     /// Ends the other sessions of `user`, with what they run.
@@ -126,9 +142,9 @@ impl Session {
         &self.core
     }
 
-    /// The settings as they are now.
+    /// The settings as they are now, and no higher than the user's limits.
     pub fn settings(&self) -> Settings {
-        self.settings.lock().clone()
+        self.quota.limited(self.settings.lock().clone())
     }
 
     pub(crate) fn change_settings<T>(&self, change: impl FnOnce(&mut Settings) -> T) -> T {
@@ -195,7 +211,11 @@ impl Session {
     }
 
     fn parse_one(&self, sql: &str) -> Result<ParsedStatement> {
-        let mut statements = self.parse(sql)?;
+        let parsed = self.parse(sql);
+        let mut statements = parsed.inspect_err(|_| {
+            let audit = &self.core.audit;
+            audit.no_statement(&self.user.name, &self.peer, self.id);
+        })?;
         match (statements.pop(), statements.is_empty()) {
             (Some(statement), true) => Ok(statement),
             (None, _) => Err(Error::invalid("the statement is empty")),
@@ -212,7 +232,10 @@ impl Session {
     pub async fn prepare(self: &Arc<Self>, sql: &str) -> Result<PreparedStatement> {
         let parsed = self.parse_one(sql)?;
         let context = self.enter(&parsed, vec![]);
-        let prepared = statement::prepare(&context, &parsed).await;
+        let prepared = match self.quota.begin(Instant::now()) {
+            Ok(()) => statement::prepare(&context, &parsed).await,
+            Err(error) => Err(error),
+        };
         context.settle_prepared(prepared)
     }
 
@@ -239,7 +262,8 @@ impl Session {
         parameters: Vec<RecordBatch>,
     ) -> Result<Outcome> {
         let context = self.enter(parsed, parameters);
-        let result = in_time(&context, statement::execute(&context, parsed)).await;
+        let work = statement::execute(&context, parsed);
+        let result = self.in_time(&context, work).await;
         context.settle(result)
     }
 
@@ -254,9 +278,10 @@ impl Session {
     ) -> Result<Outcome> {
         let text = format!("INGEST INTO \"{}\"", ingest.table);
         let record = QueryRecord::new(self.id, &self.user.name, &text, "INGEST");
-        let record = self.core.queries.enter(record);
+        let record = self.core.queries.enter(record.with_peer(&self.peer));
         let context = StatementContext::new(Arc::clone(self), record, vec![], &text);
-        let result = in_time(&context, statement::ingest(&context, ingest, rows)).await;
+        let work = statement::ingest(&context, ingest, rows);
+        let result = self.in_time(&context, work).await;
         context.settle(result)
     }
 
@@ -266,28 +291,34 @@ impl Session {
         parameters: Vec<RecordBatch>,
     ) -> StatementContext {
         let kind = parsed.statement.kind_name();
-        let record = QueryRecord::new(self.id, &self.user.name, &parsed.public_text(), kind);
+        let record = QueryRecord::new(self.id, &self.user.name, &parsed.public_text(), kind)
+            .with_peer(&self.peer)
+            .holding_secret(parsed.statement.holds_secret());
         let record = self.core.queries.enter(record);
         StatementContext::new(Arc::clone(self), record, parameters, &parsed.text)
     }
 
+    /// Runs a statement until it is cancelled or takes longer than it may; not at all where its user
+    /// begins too many.
+    async fn in_time(
+        &self,
+        context: &StatementContext,
+        work: impl Future<Output = Result<Outcome>>,
+    ) -> Result<Outcome> {
+        self.quota.begin(Instant::now())?;
+        let timeout = context.settings.values().query_timeout;
+        tokio::select! {
+            biased;
+            () = context.record.cancel.cancelled() => Err(context.cancelled()),
+            () = elapsed(timeout) => Err(timed_out(&context.record, timeout)),
+            result = work => result,
+        }
+    }
+
     /// Stops every query of the session.
     pub fn close(&self) {
+        self.core.audit.logout(&self.user.name, &self.peer, self.id);
         self.core.queries.cancel_session(self.id);
-    }
-}
-
-/// Runs a statement until it is cancelled or takes longer than it may.
-async fn in_time(
-    context: &StatementContext,
-    work: impl Future<Output = Result<Outcome>>,
-) -> Result<Outcome> {
-    let timeout = context.settings.values().query_timeout;
-    tokio::select! {
-        biased;
-        () = context.record.cancel.cancelled() => Err(context.cancelled()),
-        () = elapsed(timeout) => Err(timed_out(&context.record, timeout)),
-        result = work => result,
     }
 }
 

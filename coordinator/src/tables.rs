@@ -97,7 +97,9 @@ pub(crate) async fn store(core: &Core, location: &str) -> Result<Arc<dyn ObjectS
     store_of(core, &parse_location(location)?).await
 }
 
-async fn store_of(core: &Core, location: &Location) -> Result<Arc<dyn ObjectStore>> {
+/// The store behind a location that may be used, with the secret that fits.
+pub(crate) async fn store_of(core: &Core, location: &Location) -> Result<Arc<dyn ObjectStore>> {
+    core.places.check_use(location)?;
     // No secret serves the local disk.
     let secrets = if location.is_local() {
         vec![]
@@ -176,6 +178,7 @@ pub(crate) async fn open_path(
         options,
     };
     let listing = core.files.list(&store, &spec, Duration::ZERO).await?;
+    check_files(core, &spec.location, &listing)?;
     let pinned = json!({"files": listing.files.len(), "bytes": listing.bytes});
     let provider = FileTable::new(spec, listing, Arc::clone(&core.files))?;
     Ok((Arc::new(provider), pinned))
@@ -203,6 +206,11 @@ pub(crate) async fn files(context: &StatementContext, table: &TableDef) -> Resul
     Ok(listing.files.iter().map(fact).collect())
 }
 
+fn check_files(core: &Core, location: &Location, listing: &FileListing) -> Result<()> {
+    let files = listing.files.iter().map(|file| &file.meta.location);
+    core.places.check_files(location, files)
+}
+
 async fn list(
     context: &StatementContext,
     table: &TableDef,
@@ -216,6 +224,7 @@ async fn list(
             let max_age = context.settings.values().max_metadata_age;
             let _whole = core.gate.listing(&spec.location).await;
             let listing = core.files.list(&store, &spec, max_age).await?;
+            check_files(core, &spec.location, &listing)?;
             Ok((spec, listing))
         }
         TableKind::Managed(managed) => {
@@ -333,6 +342,8 @@ pub(crate) async fn describe_external(
     if location.is_local() {
         context.admin_only("make tables over this machine's files")?;
     }
+    let admin = context.session.user().admin;
+    core.places.check(&location, admin)?;
     let store = store_of(core, &location).await?;
     let mut columns = declared;
     let _whole = core.gate.listing(&location).await;

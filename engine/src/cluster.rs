@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bearer::PublicKey;
+
 /// The Flight action that carries a [`Heartbeat`].
 pub const HEARTBEAT_ACTION: &str = "waterbuck.heartbeat";
 
@@ -90,4 +92,7 @@ pub enum NodeState {
 pub struct HeartbeatReply {
     /// When the next heartbeat is wanted, in milliseconds.
     pub interval_ms: u64,
+    /// The keys by which the tokens of logged-in clients are checked.
+    #[serde(default)]
+    pub login_keys: Vec<PublicKey>,
 }

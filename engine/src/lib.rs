@@ -2,6 +2,7 @@
 //!
 //! Depends on nothing of ours; opens no sockets and reads no clocks.
 
+pub mod bearer;
 pub mod cluster;
 pub mod cluster_access;
 mod decimal_sum;

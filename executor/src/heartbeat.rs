@@ -91,6 +91,8 @@ impl HeartbeatSender {
                         info!(%coordinator, executor = %self.executor_id, "registered");
                     }
                     registered = true;
+                    // All coordinators of a cluster sign with the keys of one catalog.
+                    self.node.logins.set_keys(&reply.login_keys);
                     Duration::from_millis(reply.interval_ms)
                 }
                 Err(error) => {

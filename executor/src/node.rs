@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion_distributed::Worker;
 use http::{HeaderMap, HeaderValue};
+use waterbuck_engine::bearer::TokenVerifier;
 use waterbuck_engine::cluster::{CLUSTER_TOKEN_HEADER, VERSION};
 use waterbuck_engine::cluster_access::ClusterAccess;
 use waterbuck_engine::session::{NodeRuntime, SessionFactory, TaskOptions};
@@ -29,6 +30,7 @@ pub struct ExecutorNode {
     pub(crate) channels: Arc<ExchangeChannels>,
     pub(crate) tasks: Arc<RunningTasks>,
     pub(crate) access: ClusterAccess,
+    pub(crate) logins: TokenVerifier,
 }
 
 impl ExecutorNode {
@@ -48,6 +50,7 @@ impl ExecutorNode {
             channels,
             tasks,
             access,
+            logins: TokenVerifier::default(),
         })
     }
 
@@ -59,6 +62,11 @@ impl ExecutorNode {
     /// The tasks alive on this executor.
     pub fn tasks(&self) -> &Arc<RunningTasks> {
         &self.tasks
+    }
+
+    /// Checks the tokens of clients by the keys that the coordinators told last.
+    pub fn logins(&self) -> &TokenVerifier {
+        &self.logins
     }
 
     /// The part that runs tasks, for serving over gRPC or for use inside this process.

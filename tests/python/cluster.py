@@ -111,6 +111,11 @@ class Cluster:
         """The URL for `waterbuck sql`."""
         return f"grpc://admin:{PASSWORD}@{self.address}"
 
+    def connect_with_token(self, token):
+        """A connection that sends a bearer token and never a password."""
+        options = {DatabaseOptions.AUTHORIZATION_HEADER.value: f"Bearer {token}"}
+        return flight_sql.connect(f"grpc://{self.address}", db_kwargs=options, autocommit=True)
+
     def connect(self, user="admin", password=PASSWORD, splitting=False):
         """A connection in autocommit; `splitting` splits whatever can be split."""
         options = {

@@ -176,6 +176,21 @@ def adbc(suite, cluster):
         def wrong_password():
             fails(lambda: cluster.connect(password="wrong"), "")
 
+        def api_tokens():
+            execute(connection, "CREATE USER adbc_ann PASSWORD 'pw-of-ann'")
+            created = query(connection, "CREATE TOKEN adbc_etl FOR USER adbc_ann EXPIRES '1d'")
+            token = created.column("token").to_pylist()[0]
+            with cluster.connect_with_token(token) as program:
+                assert_same(rows(query(program, "SELECT 7")), [(7,)])
+                listed = query(program, "SHOW TOKENS").column("name").to_pylist()
+                assert listed == ["adbc_etl"], listed
+            with cluster.connect(user="adbc_ann", password=token) as program:
+                assert_same(rows(query(program, "SELECT 7")), [(7,)])
+            fails(lambda: query(cluster.connect_with_token(token + "x"), "SELECT 7"), "token")
+            execute(connection, "DROP TOKEN adbc_etl FOR USER adbc_ann")
+            fails(lambda: query(cluster.connect_with_token(token), "SELECT 7"), "token")
+            execute(connection, "DROP USER adbc_ann")
+
         def large():
             table = query(connection, "SELECT i, CAST(i AS VARCHAR) AS s FROM generate_series(1, 1000000) AS t(i)")
             assert table.num_rows == 1_000_000
@@ -197,6 +212,7 @@ def adbc(suite, cluster):
         suite.check("adbc: ingest of types", ingested_types)
         suite.check("adbc: an ingest is all or nothing", ingest_is_all_or_nothing)
         suite.check("adbc: wrong password", wrong_password)
+        suite.check("adbc: API tokens", api_tokens)
         suite.check("adbc: a large result", large)
 
 

@@ -114,14 +114,31 @@ impl Client {
         Self::over(&endpoint, "admin", PASSWORD).await
     }
 
+    /// Comes with a bearer token and without a handshake.
+    pub async fn with_token(address: &str, token: &str) -> Result<Self> {
+        let endpoint = endpoint(format!("http://{address}"))?;
+        let mut inner = Self::dial(&endpoint).await?;
+        inner.set_token(token.to_owned());
+        Ok(Self { inner })
+    }
+
+    /// The bearer token it goes on with.
+    pub fn token(&self) -> Option<String> {
+        self.inner.token().cloned()
+    }
+
     async fn over(endpoint: &Endpoint, user: &str, password: &str) -> Result<Self> {
+        let mut inner = Self::dial(endpoint).await?;
+        inner.handshake(user, password).await?;
+        Ok(Self { inner })
+    }
+
+    async fn dial(endpoint: &Endpoint) -> Result<FlightSqlServiceClient<Channel>> {
         let channel = endpoint.connect().await.map_err(ClientError::unknown)?;
         let service = arrow_flight::flight_service_client::FlightServiceClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(2 * MESSAGE_BYTES_MAX);
-        let mut inner = FlightSqlServiceClient::new_from_inner(service);
-        inner.handshake(user, password).await?;
-        Ok(Self { inner })
+        Ok(FlightSqlServiceClient::new_from_inner(service))
     }
 
     /// Runs a statement to its end.

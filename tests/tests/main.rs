@@ -6,6 +6,7 @@ mod ddl_races;
 mod failover;
 mod formats;
 mod freshness;
+mod login;
 mod memory;
 mod plans;
 mod progress;

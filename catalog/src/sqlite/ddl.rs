@@ -120,6 +120,15 @@ CREATE TABLE wb_user(name VARCHAR PRIMARY KEY, password_hash VARCHAR NOT NULL,
   admin BIGINT NOT NULL);
 "#;
 
+/// Tables that catalogs made before there were such get when they are opened.
+pub(super) const ADDED_TABLES: &str = r#"
+CREATE TABLE IF NOT EXISTS wb_token(hash VARCHAR PRIMARY KEY, user_name VARCHAR NOT NULL,
+  name VARCHAR NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT,
+  UNIQUE (user_name, name));
+CREATE TABLE IF NOT EXISTS wb_limit(user_name VARCHAR NOT NULL, name VARCHAR NOT NULL,
+  "value" VARCHAR NOT NULL, PRIMARY KEY (user_name, name));
+"#;
+
 /// Our indexes; DuckDB makes none. The unique ones also stop what the commit path lets through by
 /// mistake: one live object per name and kind, one live entry per file.
 pub(super) const INDEXES: &str = r#"

@@ -14,6 +14,7 @@ mod drop;
 mod fault;
 mod files;
 mod insert_files;
+mod limits;
 mod lookup;
 mod managed;
 mod open;
@@ -26,6 +27,7 @@ mod settings;
 mod statistics;
 mod store;
 mod table_stats;
+mod tokens;
 mod users;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::commit::time_text;
 use super::database::Database;
-use super::ddl::{INDEXES, LAKE_TABLES, LAKE_VERSION, WB_TABLES, WB_VERSION};
+use super::ddl::{ADDED_TABLES, INDEXES, LAKE_TABLES, LAKE_VERSION, WB_TABLES, WB_VERSION};
 use super::fault::{Fault, Outcome};
 use super::store::SqliteCatalog;
 use crate::location::directory;
@@ -95,6 +95,9 @@ async fn open(path: &Path, data_path: &str) -> Outcome<SqliteCatalog> {
             return Err(Error::data(message).into());
         }
     }
+    sqlx::raw_sql(ADDED_TABLES)
+        .execute(&mut *transaction)
+        .await?;
     transaction.commit().await?;
     SqliteCatalog::new(database).await
 }

@@ -34,3 +34,14 @@ pub(super) async fn get_or_insert(database: &Database, key: &str, value: &str) -
     write.commit().await?;
     Ok(stored)
 }
+
+/// Forgets the keys from `from` up to but without `to`.
+pub(super) async fn remove(database: &Database, from: &str, to: &str) -> Outcome<()> {
+    let mut write = database.write().await?;
+    sqlx::query("DELETE FROM wb_setting WHERE \"key\" >= ? AND \"key\" < ?")
+        .bind(from)
+        .bind(to)
+        .execute(&mut *write)
+        .await?;
+    Ok(write.commit().await?)
+}

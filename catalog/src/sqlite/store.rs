@@ -1,5 +1,6 @@
 //! [`CatalogStore`] on a SQLite file: which transaction answers which method.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,11 +12,11 @@ use super::database::Database;
 use super::fault::{Fault, Outcome};
 use super::lookup::{missing_object, missing_schema};
 use super::read::{Scope, definition, definitions};
-use super::{alter, comment, create, drop, files, insert_files, lookup, rename};
-use super::{schemas, secrets, settings, statistics, users};
+use super::{alter, comment, create, drop, files, insert_files, limits, lookup, rename};
+use super::{schemas, secrets, settings, statistics, tokens, users};
 use crate::model::{
-    ColumnDef, DataFile, DropKind, FileChange, NewDataFile, NewTable, OnExisting, SchemaDef,
-    Secret, TableDef, TableName, TableStatistics, User,
+    ApiToken, ColumnDef, DataFile, DropKind, FileChange, NewDataFile, NewTable, OnExisting,
+    SchemaDef, Secret, TableDef, TableName, TableStatistics, User,
 };
 use crate::store::CatalogStore;
 
@@ -266,6 +267,52 @@ impl CatalogStore for SqliteCatalog {
         dropped.map_err(|fault| self.error(fault))
     }
 
+    async fn tokens(&self) -> Result<Vec<ApiToken>> {
+        tokens::all(&self.database)
+            .await
+            .map_err(|fault| self.error(fault))
+    }
+
+    async fn token(&self, hash: &str) -> Result<Option<ApiToken>> {
+        tokens::one(&self.database, hash)
+            .await
+            .map_err(|fault| self.error(fault))
+    }
+
+    async fn create_token(&self, token: ApiToken) -> Result<()> {
+        tokens::create(&self.database, token)
+            .await
+            .map_err(|fault| self.error(fault))
+    }
+
+    async fn drop_token(
+        &self,
+        user: &str,
+        name: &str,
+        if_exists: bool,
+    ) -> Result<Option<ApiToken>> {
+        let dropped = tokens::remove(&self.database, user, name, if_exists).await;
+        dropped.map_err(|fault| self.error(fault))
+    }
+
+    async fn limits(&self, user: &str) -> Result<BTreeMap<String, String>> {
+        limits::of(&self.database, user)
+            .await
+            .map_err(|fault| self.error(fault))
+    }
+
+    async fn all_limits(&self) -> Result<Vec<(String, String, String)>> {
+        limits::all(&self.database)
+            .await
+            .map_err(|fault| self.error(fault))
+    }
+
+    async fn set_limit(&self, user: &str, name: &str, value: Option<&str>) -> Result<()> {
+        limits::set(&self.database, user, name, value)
+            .await
+            .map_err(|fault| self.error(fault))
+    }
+
     async fn setting(&self, key: &str) -> Result<Option<String>> {
         settings::get(&self.database, key)
             .await
@@ -281,5 +328,11 @@ impl CatalogStore for SqliteCatalog {
     async fn setting_or_insert(&self, key: &str, value: &str) -> Result<String> {
         let stored = settings::get_or_insert(&self.database, key, value).await;
         stored.map_err(|fault| self.error(fault))
+    }
+
+    async fn drop_settings(&self, from: &str, to: &str) -> Result<()> {
+        settings::remove(&self.database, from, to)
+            .await
+            .map_err(|fault| self.error(fault))
     }
 }

@@ -62,10 +62,14 @@ pub(super) async fn remove(database: &Database, name: &str, if_exists: bool) -> 
         return Err(missing_named("user", name, names).into());
     }
     keep_an_admin(&mut write, name).await?;
-    sqlx::query("DELETE FROM wb_user WHERE name = ?")
-        .bind(name)
-        .execute(&mut *write)
-        .await?;
+    // Whoever takes the name next does not take tokens and limits with it.
+    for query in [
+        "DELETE FROM wb_token WHERE user_name = ?",
+        "DELETE FROM wb_limit WHERE user_name = ?",
+        "DELETE FROM wb_user WHERE name = ?",
+    ] {
+        sqlx::query(query).bind(name).execute(&mut *write).await?;
+    }
     write.commit().await?;
     Ok(true)
 }

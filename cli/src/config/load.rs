@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::value::Value;
 use tracing_subscriber::EnvFilter;
-use waterbuck_coordinator::AdmissionLimits;
+use waterbuck_coordinator::{AdmissionLimits, OidcConfig, PlacesConfig};
 use waterbuck_engine::{Error, Result};
 
 use super::exposure::check as check_exposure;
@@ -90,6 +90,12 @@ impl Merged {
                 .filter(|token| !token.is_empty()),
             tls: self.tls()?,
             insecure_plaintext: self.switch("insecure-plaintext")?,
+            audit_log: self.text("audit-log")?.map(PathBuf::from),
+            places: PlacesConfig {
+                locations: self.list("allowed-locations", "paths and URLs")?,
+                hosts: self.list("allowed-hosts", "names of hosts")?,
+            },
+            oidc: self.oidc()?,
             admission: self.admission()?,
             memory_limit: self.parsed("memory-limit", MemoryLimit::parse)?,
             spill_dir: self.text("spill-dir")?.map(PathBuf::from),
@@ -160,24 +166,58 @@ impl Merged {
         })
     }
 
-    /// A list in the file, or URLs separated by commas anywhere.
-    fn coordinators(&self) -> Result<Vec<String>> {
-        let key = "coordinator";
-        let urls = match self.layers.find_value(key) {
+    /// All of issuer, audience and keys, or nothing.
+    fn oidc(&self) -> Result<Option<OidcConfig>> {
+        let Some(issuer) = self.text("oidc-issuer")? else {
+            return Ok(None);
+        };
+        let needed = |key: &str| {
+            let missing = || Error::invalid(format!("\"oidc-issuer\" needs \"{key}\" beside it"));
+            self.text(key)?.ok_or_else(missing)
+        };
+        let keys = needed("oidc-keys")?;
+        let mut oidc = OidcConfig::new(&issuer, &needed("oidc-audience")?, &keys)
+            .map_err(|error| self.wrong("oidc-keys", error))?;
+        if let Some(names) = self.text("oidc-algorithms")? {
+            oidc = oidc
+                .with_algorithms(&names)
+                .map_err(|error| self.wrong("oidc-algorithms", error))?;
+        }
+        if let Some(claim) = self.text("oidc-user-claim")? {
+            oidc = oidc.with_user_claim(&claim);
+        }
+        Ok(Some(oidc))
+    }
+
+    /// A list in the file, or texts separated by commas anywhere.
+    fn list(&self, key: &str, what: &str) -> Result<Option<Vec<String>>> {
+        match self.layers.find_value(key) {
             Ok(Value::Array(_, values)) => values
                 .into_iter()
                 .map(|value| value.into_string())
                 .collect::<Option<Vec<_>>>()
-                .ok_or_else(|| self.wrong(key, "give URLs in quotes"))?,
+                .map(Some)
+                .ok_or_else(|| self.wrong(key, format!("give {what} in quotes"))),
             Ok(_) => {
                 let text = self.text(key)?.unwrap_or_default();
-                text.split(',').map(|url| url.trim().to_owned()).collect()
+                Ok(Some(
+                    text.split(',').map(|part| part.trim().to_owned()).collect(),
+                ))
             }
-            Err(_) => vec![format!(
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The coordinators of an executor.
+    fn coordinators(&self) -> Result<Vec<String>> {
+        let key = "coordinator";
+        let default = || {
+            vec![format!(
                 "grpc://127.0.0.1:{}",
                 Role::Coordinator.flight_port()
-            )],
+            )]
         };
+        let urls = self.list(key, "URLs")?.unwrap_or_else(default);
         if urls.is_empty() || urls.iter().any(String::is_empty) {
             return Err(self.wrong(key, "give at least one URL such as grpc://127.0.0.1:32010"));
         }
@@ -356,6 +396,28 @@ mod tests {
         assert!(case("log = 'a=b=c'").error().contains("no log filter"));
         assert!(case("host = true").error().contains("\"host\""));
         assert!(case("host = ").error().contains("cannot be read"));
+    }
+
+    #[test]
+    fn an_issuer_needs_its_audience_and_keys() {
+        let whole =
+            "oidc-issuer = 'https://i'\noidc-audience = 'w'\noidc-keys = 'https://i/keys'\n";
+        assert!(case("").load(Role::Server).unwrap().oidc.is_none());
+        assert!(case(whole).load(Role::Server).unwrap().oidc.is_some());
+        let error = case("oidc-issuer = 'https://i'\noidc-keys = 'k'").error();
+        assert!(error.contains("needs \"oidc-audience\""), "{error}");
+        let error = case(&format!("{whole}oidc-algorithms = 'HS256'")).error();
+        assert!(error.contains("\"oidc-algorithms\" of file"), "{error}");
+    }
+
+    #[test]
+    fn places_are_free_unless_they_are_listed() {
+        let places = case("").load(Role::Server).unwrap().places;
+        assert_eq!(places, PlacesConfig::default());
+        let listed = "allowed-locations = ['/data', 's3://lake/']\nallowed-hosts = 'a, b'";
+        let places = case(listed).load(Role::Server).unwrap().places;
+        assert_eq!(places.locations.unwrap(), ["/data", "s3://lake/"]);
+        assert_eq!(places.hosts.unwrap(), ["a", "b"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use waterbuck_coordinator::AdmissionLimits;
+use waterbuck_coordinator::{AdmissionLimits, OidcConfig, PlacesConfig};
 use waterbuck_engine::cluster_access::ClusterAccess;
 use waterbuck_transport::TlsFiles;
 
@@ -62,6 +62,12 @@ pub(crate) struct Config {
     pub(crate) tls: TlsFiles,
     /// Whether plain text may be spoken to other machines.
     pub(crate) insecure_plaintext: bool,
+    /// The file to which every action is recorded, if one was named.
+    pub(crate) audit_log: Option<PathBuf>,
+    /// Where users may send the server.
+    pub(crate) places: PlacesConfig,
+    /// The issuer whose tokens are logins, if one was named.
+    pub(crate) oidc: Option<OidcConfig>,
     /// How many queries may run and wait.
     pub(crate) admission: AdmissionLimits,
     /// The memory that queries may use, if it was said.

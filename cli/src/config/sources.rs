@@ -11,8 +11,11 @@ use waterbuck_engine::{Error, Result};
 use crate::args::ServeArgs;
 
 /// Every setting there is.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 28] = [
     "advertise-address",
+    "allowed-hosts",
+    "allowed-locations",
+    "audit-log",
     "cluster-ca",
     "cluster-cert",
     "cluster-key",
@@ -26,6 +29,11 @@ const KEYS: [&str; 20] = [
     "max-queued-queries",
     "max-running-queries",
     "memory-limit",
+    "oidc-algorithms",
+    "oidc-audience",
+    "oidc-issuer",
+    "oidc-keys",
+    "oidc-user-claim",
     "spill-dir",
     "spill-limit",
     "tls-cert",
@@ -90,16 +98,17 @@ pub(super) fn variables_layer(variable: &dyn Fn(&str) -> Option<String>) -> Figm
 /// The settings given as flags.
 pub(super) fn flags_layer(flags: &ServeArgs) -> Figment {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.to_string_lossy().into_owned());
+    let list = |texts: &[String]| Some(texts.join(",")).filter(|list| !list.is_empty());
     let texts = [
         ("advertise-address", flags.advertise_address.clone()),
+        ("allowed-hosts", list(&flags.allowed_hosts)),
+        ("allowed-locations", list(&flags.allowed_locations)),
+        ("audit-log", path(&flags.audit_log)),
         ("cluster-ca", path(&flags.tls.cluster_ca)),
         ("cluster-cert", path(&flags.tls.cluster_cert)),
         ("cluster-key", path(&flags.tls.cluster_key)),
         ("cluster-token", flags.cluster_token.clone()),
-        (
-            "coordinator",
-            Some(flags.coordinator.join(",")).filter(|list| !list.is_empty()),
-        ),
+        ("coordinator", list(&flags.coordinator)),
         ("data-dir", path(&flags.config.data_dir)),
         (
             "flight-port",
@@ -120,6 +129,11 @@ pub(super) fn flags_layer(flags: &ServeArgs) -> Figment {
             flags.max_running_queries.map(|count| count.to_string()),
         ),
         ("memory-limit", flags.config.memory_limit.clone()),
+        ("oidc-algorithms", flags.oidc.algorithms.clone()),
+        ("oidc-audience", flags.oidc.audience.clone()),
+        ("oidc-issuer", flags.oidc.issuer.clone()),
+        ("oidc-keys", flags.oidc.keys.clone()),
+        ("oidc-user-claim", flags.oidc.user_claim.clone()),
         ("spill-dir", path(&flags.config.spill_dir)),
         ("spill-limit", flags.config.spill_limit.clone()),
         ("tls-cert", path(&flags.tls.tls_cert)),

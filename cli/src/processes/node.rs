@@ -97,6 +97,9 @@ impl Node {
             local,
             upkeep,
             settings: Settings::new(),
+            places: config.places.clone(),
+            oidc: config.oidc.clone(),
+            audit_log: config.audit_log.clone(),
             admission: config.admission,
             data_url,
         })

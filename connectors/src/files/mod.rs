@@ -47,6 +47,7 @@ mod regroup;
 mod remove;
 mod row_source;
 mod sample;
+mod scan_bytes;
 mod scan_codec;
 #[cfg(test)]
 mod scan_codec_tests;
@@ -78,6 +79,7 @@ pub use needed_secrets::needed_secrets;
 pub use options::FormatOptions;
 pub use pinned::{Pin, Pins, collect_pins};
 pub use remove::remove_directory;
+pub use scan_bytes::scan_bytes;
 pub use scan_codec::FileScanCodec;
 pub use scan_split::scale_up_file_scan;
 pub use secret::Secret;

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tracing::{info, warn};
 use url::Url;
+use waterbuck_engine::bearer::PublicKey;
 use waterbuck_engine::cluster::{Heartbeat, HeartbeatReply, NodeState, QueryWork};
 use waterbuck_engine::cluster_access::ClusterAccess;
 use waterbuck_engine::{Error, Result};
@@ -131,6 +132,8 @@ pub struct Membership {
     changes: watch::Sender<u64>,
     version: &'static str,
     access: ClusterAccess,
+    /// What executors check the tokens of clients by.
+    login_keys: Mutex<Vec<PublicKey>>,
 }
 
 impl Membership {
@@ -143,7 +146,14 @@ impl Membership {
             changes,
             version,
             access,
+            login_keys: Mutex::default(),
         }
+    }
+
+    /// Tells executors, with the answers to their heartbeats, by which keys clients' tokens are
+    /// checked.
+    pub(crate) fn set_login_keys(&self, keys: Vec<PublicKey>) {
+        *self.login_keys.lock() = keys;
     }
 
     /// Takes in a heartbeat (JSON) and answers it (JSON). `is_member` says whether its connection
@@ -166,6 +176,7 @@ impl Membership {
         self.record(beat)?;
         let reply = HeartbeatReply {
             interval_ms: HEARTBEAT_INTERVAL.as_millis() as u64,
+            login_keys: self.login_keys.lock().clone(),
         };
         serde_json::to_vec(&reply)
             .map_err(|error| Error::internal("reply cannot be encoded").with_source(error))

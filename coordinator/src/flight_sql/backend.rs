@@ -25,6 +25,11 @@ pub trait Backend: Send + Sync + 'static {
     async fn login(&self, user: &str, password: &str, peer: &str)
     -> Result<Arc<dyn FlightSession>>;
 
+    /// Opens a session for whoever holds `token`, which the door does not know: one that another
+    /// coordinator has made, or one that is sent with every call. Fails with
+    /// `ErrorKind::Unauthenticated`.
+    async fn login_with_token(&self, token: &str, peer: &str) -> Result<TokenLogin>;
+
     /// Serves an action that carries its own credentials, as executors' registration does;
     /// `is_member` says whether its connection has shown a certificate of the cluster. `None` means
     /// that `kind` is not such an action, and the door goes on to demand a login.
@@ -36,6 +41,23 @@ pub trait Backend: Send + Sync + 'static {
     ) -> Option<Result<Vec<Bytes>>>;
 }
 
+/// A session that a token opened.
+pub struct TokenLogin {
+    /// The session.
+    pub session: Arc<dyn FlightSession>,
+    /// Whether the token names this one session, whatever connection it comes over; otherwise each
+    /// connection gets a session of its own.
+    pub names_session: bool,
+}
+
+/// A bearer token that was made for a session.
+pub struct IssuedToken {
+    /// What the client sends.
+    pub text: String,
+    /// When it ends, in seconds since 1970.
+    pub expires: i64,
+}
+
 /// One logged-in client. Calls may come at the same time from several connections.
 #[async_trait]
 pub trait FlightSession: Send + Sync + 'static {
@@ -44,6 +66,15 @@ pub trait FlightSession: Send + Sync + 'static {
 
     /// The user who logged in.
     fn user(&self) -> &str;
+
+    /// When the proof that opened it ends, in seconds since 1970: no call is served after that, and
+    /// what runs may run on.
+    fn expires(&self) -> Option<i64> {
+        None
+    }
+
+    /// A bearer token with which the client goes on, here and at every process of the cluster.
+    async fn token(&self) -> Result<IssuedToken>;
 
     /// Parses and plans `sql` without running it.
     async fn prepare(&self, sql: &str) -> Result<Prepared>;

@@ -70,9 +70,14 @@ impl Client {
         }
     }
 
+    /// Whether a call is being served or a result read.
+    pub(super) fn is_busy(&self) -> bool {
+        self.calls.load(Ordering::Acquire) > 0
+    }
+
     /// Whether nothing was heard of the client for longer than it may be silent.
     pub(super) fn is_idle(&self) -> bool {
-        self.calls.load(Ordering::Acquire) == 0 && self.last_call.lock().elapsed() > self.idle_max
+        !self.is_busy() && self.last_call.lock().elapsed() > self.idle_max
     }
 
     /// Keeps a prepared statement under a new handle.

@@ -1,11 +1,13 @@
 //! Who is calling: from the authorization header to a logged-in client.
 //!
-//! A handshake with user and password gives a bearer token. A client that sends user and password
-//! with every call, without a handshake, gets one session for each of its connections: passwords
-//! are checked by a slow hash, and prepared statements belong to a session.
+//! A handshake with user and password gives a bearer token, which names the session. A client that
+//! sends user and password or an API token with every call, without a handshake, gets one session
+//! for each of its connections: passwords are checked by a slow hash, and prepared statements belong
+//! to a session.
 //!
-//! Tokens live in this process only. They die after an idle time, when the client closes its
-//! session and when the backend says that the session is over.
+//! What was checked once is remembered here for as long as it is good: until the token ends, an idle
+//! time passes, the client closes its session or the backend says that the session is over. A bearer
+//! token that is not remembered may be another coordinator's; the backend knows.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use chrono::Utc;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use tonic::Status;
@@ -35,13 +38,19 @@ pub(super) struct Logins {
     backend: Arc<dyn Backend>,
     sessions_max: usize,
     idle_max: Duration,
-    by_token: DashMap<String, Arc<Client>>,
+    by_token: DashMap<String, LoggedIn>,
     by_connection: DashMap<ConnectionKey, String>,
     secrets: [RandomState; 2],
 }
 
-/// A connection and the credentials sent over it. The password is not kept, only a keyed hash of
-/// 128 bits, whose key never leaves the process.
+/// A client, and when its token ends, in seconds since 1970.
+struct LoggedIn {
+    client: Arc<Client>,
+    expires: Option<i64>,
+}
+
+/// A connection and the credentials sent over it. They are not kept, only a keyed hash of 128 bits,
+/// whose key never leaves the process.
 #[derive(PartialEq, Eq, Hash, Clone)]
 struct ConnectionKey {
     peer: String,
@@ -58,6 +67,13 @@ enum Credentials<'a> {
     Bearer(&'a str),
 }
 
+impl LoggedIn {
+    fn has_expired(&self) -> bool {
+        self.expires
+            .is_some_and(|end| end <= Utc::now().timestamp())
+    }
+}
+
 impl Logins {
     pub(super) fn new(backend: Arc<dyn Backend>, sessions_max: usize, idle_max: Duration) -> Self {
         Self {
@@ -70,19 +86,19 @@ impl Logins {
         }
     }
 
-    /// The client that calls; logged in if it sends user and password.
+    /// The client that calls; logged in if it sends credentials that are not known yet.
     pub(super) async fn client(
         &self,
         headers: &MetadataMap,
         peer: &str,
     ) -> Result<ClientGuard, Status> {
         match credentials(headers).map_err(|e| status(&e))? {
-            Some(Credentials::Bearer(token)) => self.by_token(token),
+            Some(Credentials::Bearer(token)) => self.by_bearer(token, peer).await,
             Some(Credentials::Basic {
                 user,
                 password,
                 header,
-            }) => self.by_connection(&user, &password, header, peer).await,
+            }) => self.by_password(&user, &password, header, peer).await,
             None => Err(status(&unauthenticated(
                 "this call needs a login: send user and password in a handshake first",
             ))),
@@ -99,7 +115,7 @@ impl Logins {
         let (user, password) = match credentials(headers).map_err(|e| status(&e))? {
             Some(Credentials::Basic { user, password, .. }) => (user, password),
             Some(Credentials::Bearer(token)) => {
-                drop(self.by_token(token)?);
+                drop(self.by_bearer(token, peer).await?);
                 return Ok(token.to_owned());
             }
             None => payload.ok_or_else(|| {
@@ -108,14 +124,21 @@ impl Logins {
                 ))
             })?,
         };
-        let (token, _client) = self.log_in(&user, &password, peer, self.idle_max).await?;
-        Ok(token)
+        let session = self.log_in(&user, &password, peer).await?;
+        let issued = session.token().await.map_err(|error| status(&error))?;
+        let logged_in = LoggedIn {
+            client: Arc::new(Client::new(session, self.idle_max)),
+            expires: Some(issued.expires),
+        };
+        self.by_token.insert(issued.text.clone(), logged_in);
+        Ok(issued.text)
     }
 
     /// Ends the session of a client.
     pub(super) async fn close(&self, client: &Client) {
         let id = client.session().id();
-        self.by_token.retain(|_, other| other.session().id() != id);
+        self.by_token
+            .retain(|_, other| other.client.session().id() != id);
         client.session().close().await;
         debug!(session = %id, "session closed by its client");
     }
@@ -123,8 +146,11 @@ impl Logins {
     /// Ends the sessions of which nothing was heard; returns them.
     pub(super) async fn expire(&self) -> Vec<Arc<dyn FlightSession>> {
         let mut expired = Vec::new();
-        self.by_token.retain(|_, client| {
-            let over = client.is_idle() || !client.session().is_open();
+        self.by_token.retain(|_, logged_in| {
+            let client = &logged_in.client;
+            let over = client.is_idle()
+                || !client.session().is_open()
+                || (logged_in.has_expired() && !client.is_busy());
             if over {
                 expired.push(Arc::clone(client.session()));
             }
@@ -139,43 +165,88 @@ impl Logins {
         expired
     }
 
-    fn by_token(&self, token: &str) -> Result<ClientGuard, Status> {
+    /// The client that a token of this map belongs to, or `None` when the token is not in it.
+    fn known(&self, token: &str) -> Result<Option<ClientGuard>, Status> {
         // Entering under the map's lock keeps the session from expiring in between.
-        let guard = self.by_token.get(token).map(|client| client.enter());
-        guard
-            .filter(|client| client.session().is_open())
-            .ok_or_else(|| {
-                status(&unauthenticated(
-                    "the token is unknown or has expired: log in again",
-                ))
-            })
+        let Some(logged_in) = self.by_token.get(token) else {
+            return Ok(None);
+        };
+        if logged_in.has_expired() || !logged_in.client.session().is_open() {
+            return Err(status(&unauthenticated(
+                "the token is unknown or has expired: log in again",
+            )));
+        }
+        Ok(Some(logged_in.client.enter()))
     }
 
-    async fn by_connection(
+    async fn by_bearer(&self, token: &str, peer: &str) -> Result<ClientGuard, Status> {
+        if let Some(client) = self.known(token)? {
+            return Ok(client);
+        }
+        let key = self.connection(token, peer);
+        if let Some(client) = self.connected(&key) {
+            return Ok(client);
+        }
+        self.check_room()?;
+        let login = self.backend.login_with_token(token, peer).await;
+        let login = login.map_err(|error| status(&error))?;
+        if !login.names_session {
+            return self.enter_connection(key, login.session).await;
+        }
+        let logged_in = LoggedIn {
+            expires: login.session.expires(),
+            client: Arc::new(Client::new(login.session, self.idle_max)),
+        };
+        // Two first calls at once both open the session; the later one takes that of the earlier.
+        let entry = self.by_token.entry(token.to_owned());
+        Ok(entry.or_insert(logged_in).client.enter())
+    }
+
+    async fn by_password(
         &self,
         user: &str,
         password: &str,
         header: &str,
         peer: &str,
     ) -> Result<ClientGuard, Status> {
-        let key = ConnectionKey {
-            peer: peer.to_owned(),
-            credentials: [
-                self.secrets[0].hash_one(header),
-                self.secrets[1].hash_one(header),
-            ],
-        };
-        let known = self
-            .by_connection
-            .get(&key)
-            .map(|token| token.value().clone());
-        if let Some(token) = known
-            && let Ok(client) = self.by_token(&token)
-        {
+        let key = self.connection(header, peer);
+        if let Some(client) = self.connected(&key) {
             return Ok(client);
         }
+        let session = self.log_in(user, password, peer).await?;
+        self.enter_connection(key, session).await
+    }
+
+    fn connection(&self, credentials: &str, peer: &str) -> ConnectionKey {
+        ConnectionKey {
+            peer: peer.to_owned(),
+            credentials: [
+                self.secrets[0].hash_one(credentials),
+                self.secrets[1].hash_one(credentials),
+            ],
+        }
+    }
+
+    /// The client that sent the same credentials over the same connection before.
+    fn connected(&self, key: &ConnectionKey) -> Option<ClientGuard> {
+        let token = self.by_connection.get(key)?.value().clone();
+        self.known(&token).ok().flatten()
+    }
+
+    /// Keeps a session for the calls that will come over the same connection.
+    async fn enter_connection(
+        &self,
+        key: ConnectionKey,
+        session: Arc<dyn FlightSession>,
+    ) -> Result<ClientGuard, Status> {
         let idle_max = self.idle_max.min(CONNECTION_IDLE_MAX);
-        let (token, client) = self.log_in(user, password, peer, idle_max).await?;
+        let expires = session.expires();
+        let client = Arc::new(Client::new(session, idle_max));
+        let guard = client.enter();
+        // Under a name that nobody is told, since no client goes on by it.
+        let token = random_token();
+        let logged_in = LoggedIn { client, expires };
+        self.by_token.insert(token.clone(), logged_in);
         // Two first calls at once log in twice; the later one joins the session of the earlier.
         let winner = match self.by_connection.entry(key) {
             Entry::Occupied(entry) if self.by_token.contains_key(entry.get()) => {
@@ -191,10 +262,14 @@ impl Logins {
             }
         };
         let Some(winner) = winner else {
-            return Ok(client);
+            return Ok(guard);
         };
-        self.close(&client).await;
-        self.by_token(&winner)
+        self.close(&guard).await;
+        self.known(&winner)?.ok_or_else(|| {
+            status(&unauthenticated(
+                "the session has ended meanwhile: log in again",
+            ))
+        })
     }
 
     async fn log_in(
@@ -202,28 +277,28 @@ impl Logins {
         user: &str,
         password: &str,
         peer: &str,
-        idle_max: Duration,
-    ) -> Result<(String, ClientGuard), Status> {
-        if self.by_token.len() >= self.sessions_max {
-            return Err(status(&Error::new(
-                ErrorKind::ResourceExhausted,
-                format!(
-                    "{} sessions are open: close some, or log in later",
-                    self.sessions_max
-                ),
-            )));
-        }
+    ) -> Result<Arc<dyn FlightSession>, Status> {
+        self.check_room()?;
         let session = self
             .backend
             .login(user, password, peer)
             .await
             .map_err(|error| status(&error))?;
         debug!(session = %session.id(), user, peer, "logged in");
-        let client = Arc::new(Client::new(session, idle_max));
-        let guard = client.enter();
-        let token = random_token();
-        self.by_token.insert(token.clone(), client);
-        Ok((token, guard))
+        Ok(session)
+    }
+
+    fn check_room(&self) -> Result<(), Status> {
+        if self.by_token.len() < self.sessions_max {
+            return Ok(());
+        }
+        Err(status(&Error::new(
+            ErrorKind::ResourceExhausted,
+            format!(
+                "{} sessions are open: close some, or log in later",
+                self.sessions_max
+            ),
+        )))
     }
 }
 

@@ -30,7 +30,8 @@ mod words;
 mod tests;
 
 pub use backend::{
-    Backend, Execution, FlightSession, OptionValue, Prepared, SchemaInfo, StatementInput, TableInfo,
+    Backend, Execution, FlightSession, IssuedToken, OptionValue, Prepared, SchemaInfo,
+    StatementInput, TableInfo, TokenLogin,
 };
 pub use config::FlightConfig;
 pub use door::{incoming, service, transport};

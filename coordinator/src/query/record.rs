@@ -115,8 +115,12 @@ pub struct QueryRecord {
     pub session_id: Uuid,
     /// The user who asked.
     pub user: String,
+    /// The address they logged in from.
+    pub peer: String,
     /// Its text, or the statement's kind where the text holds a secret.
     pub sql: String,
+    /// Whether the text held a secret, which errors may quote.
+    pub holds_secret: bool,
     /// The kind of statement.
     pub kind: &'static str,
     /// When it arrived.
@@ -162,13 +166,29 @@ impl QueryRecord {
             id: Uuid::now_v7(),
             session_id,
             user: user.to_owned(),
+            peer: String::new(),
             sql: shortened(sql, SQL_KEPT),
+            holds_secret: false,
             kind,
             started_at: Utc::now(),
             started: Instant::now(),
             cancel: CancellationToken::new(),
             changing: Mutex::new(changing),
         }
+    }
+
+    /// The query as one from `peer`.
+    #[must_use]
+    pub fn with_peer(mut self, peer: &str) -> Self {
+        peer.clone_into(&mut self.peer);
+        self
+    }
+
+    /// The query as one whose text held a secret, or did not.
+    #[must_use]
+    pub fn holding_secret(mut self, holds_secret: bool) -> Self {
+        self.holds_secret = holds_secret;
+        self
     }
 
     /// Everything that changes, as it is now.

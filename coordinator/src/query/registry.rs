@@ -15,6 +15,7 @@ use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::profile::write_profile;
 use super::record::{QueryRecord, QueryState};
+use crate::audit::AuditLog;
 
 /// How many ended queries are remembered.
 const HISTORY: usize = 1000;
@@ -29,9 +30,19 @@ pub struct QueryRegistry {
     profiles: Mutex<JoinSet<()>>,
     /// Profiles that are being written.
     unwritten: watch::Sender<usize>,
+    /// Where those that end are recorded for good.
+    audit: Option<Arc<AuditLog>>,
 }
 
 impl QueryRegistry {
+    /// A registry that tells `audit` of every query that ends.
+    pub(crate) fn audited(audit: Arc<AuditLog>) -> Self {
+        Self {
+            audit: Some(audit),
+            ..Self::default()
+        }
+    }
+
     /// Enters a query that has just arrived.
     pub fn enter(&self, query: QueryRecord) -> Arc<QueryRecord> {
         let query = Arc::new(query);
@@ -52,6 +63,9 @@ impl QueryRegistry {
             elapsed_ms = view.elapsed.as_millis() as u64, rows = view.rows, error = view.error,
             "query ended"
         );
+        if let Some(audit) = &self.audit {
+            audit.statement(query, &view);
+        }
         let mut past = self.past.lock();
         if past.len() == HISTORY {
             past.pop_front();

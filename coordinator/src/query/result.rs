@@ -14,6 +14,7 @@ use waterbuck_engine::ErrorKind;
 use super::record::{QueryRecord, QueryState};
 use crate::coordinator::Core;
 use crate::plan::run_error;
+use crate::quota::Quota;
 
 /// A query's rows on their way to the client.
 pub(super) struct ResultStream {
@@ -21,6 +22,9 @@ pub(super) struct ResultStream {
     record: Arc<QueryRecord>,
     core: Arc<Core>,
     ended: bool,
+    /// What its user may have, and the rows that count against it.
+    quota: Arc<Quota>,
+    given: u64,
 }
 
 impl ResultStream {
@@ -31,6 +35,8 @@ impl ResultStream {
         ends_query: bool,
     ) -> Self {
         Self {
+            quota: core.quotas.of(&record.user),
+            given: 0,
             rows,
             record,
             core,
@@ -58,7 +64,16 @@ impl Stream for ResultStream {
     type Item = Result<RecordBatch, DataFusionError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let polled = self.rows.poll_next_unpin(context);
+        let mut polled = self.rows.poll_next_unpin(context);
+        if let Poll::Ready(Some(Ok(batch))) = &polled
+            && !self.ended
+        {
+            self.given += batch.num_rows() as u64;
+            if let Err(error) = self.quota.check_rows(self.given) {
+                self.record.cancel.cancel();
+                polled = Poll::Ready(Some(Err(error.into())));
+            }
+        }
         match &polled {
             Poll::Ready(Some(Ok(batch))) => {
                 if !self.ended {

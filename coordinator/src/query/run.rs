@@ -20,7 +20,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use url::Url;
-use waterbuck_connectors::files::Secret;
+use waterbuck_connectors::files::{Secret, scan_bytes};
 use waterbuck_engine::session::prepare_plan;
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, ErrorKind, Result};
@@ -34,6 +34,7 @@ use super::session_state::{Attempt, Thrift};
 use super::tasks::equip_tasks;
 use crate::coordinator::Core;
 use crate::plan::{is_changed_file, plan_error, plan_shape};
+use crate::quota::Counted;
 
 const ATTEMPTS_MAX: usize = 4;
 /// How often the memory of a stopped attempt is looked at, and how long it may take to be freed.
@@ -58,6 +59,9 @@ pub(crate) struct PlannedQuery {
     pub(crate) needs_slot: bool,
 }
 
+/// A query's turn, and its place among those its user may have.
+type Turn = (Slot, Counted);
+
 /// One started attempt.
 struct Started {
     stream: SendableRecordBatchStream,
@@ -77,7 +81,8 @@ pub(crate) async fn run_query(
     query: PlannedQuery,
 ) -> Result<(SendableRecordBatchStream, Arc<dyn ExecutionPlan>)> {
     let query = Arc::new(query);
-    let slot = admit(&core, &query).await?;
+    let counted = count(&core, &query)?;
+    let slot = admit(&core, &query, counted).await?;
     let started = start(&core, &query, first_attempt(&query)).await?;
     let plan = Arc::clone(&started.plan);
     let begun = std::future::ready(Ok((slot, started)));
@@ -96,11 +101,12 @@ pub(crate) async fn run_query_behind(
     if !query.needs_slot || core.admission.has_room() {
         return Ok(run_query(core, query).await?.0);
     }
+    let counted = count(&core, &query)?;
     let query = Arc::new(query);
     let schema = Arc::clone(query.logical.schema().inner());
     let (begin_core, begin_query) = (Arc::clone(&core), Arc::clone(&query));
     let begin = async move {
-        let slot = admit(&begin_core, &begin_query).await?;
+        let slot = admit(&begin_core, &begin_query, counted).await?;
         let attempt = first_attempt(&begin_query);
         let started = start(&begin_core, &begin_query, attempt).await?;
         Ok::<_, Error>((slot, started))
@@ -113,7 +119,7 @@ fn deliver(
     core: Arc<Core>,
     query: Arc<PlannedQuery>,
     schema: SchemaRef,
-    begin: impl Future<Output = Result<(Option<Slot>, Started)>> + Send + 'static,
+    begin: impl Future<Output = Result<(Option<Turn>, Started)>> + Send + 'static,
 ) -> SendableRecordBatchStream {
     let mut builder = RecordBatchReceiverStreamBuilder::new(schema, 2);
     let tx = builder.tx();
@@ -140,15 +146,27 @@ fn deliver(
     Box::pin(ResultStream::new(rows, record, core, ends_query))
 }
 
-/// Waits for the query's turn.
-async fn admit(core: &Core, query: &PlannedQuery) -> Result<Option<Slot>> {
+/// Counts a query that needs a turn against its user's limit.
+fn count(core: &Core, query: &PlannedQuery) -> Result<Option<Counted>> {
     if !query.needs_slot {
         return Ok(None);
     }
+    core.quotas.of(&query.record.user).query().map(Some)
+}
+
+/// Waits for the turn of a query that was counted.
+async fn admit(
+    core: &Core,
+    query: &PlannedQuery,
+    counted: Option<Counted>,
+) -> Result<Option<Turn>> {
+    let Some(counted) = counted else {
+        return Ok(None);
+    };
     let timeout = query.settings.values().query_timeout;
     tokio::select! {
         biased;
-        slot = core.admission.enter(&query.record) => slot.map(Some),
+        slot = core.admission.enter(&query.record) => slot.map(|slot| Some((slot, counted))),
         () = query.record.cancel.cancelled() => {
             Err(cancelled(&query.record, "the query was cancelled"))
         }
@@ -221,6 +239,9 @@ fn is_out_of_memory(error: &DataFusionError) -> bool {
 async fn start(core: &Arc<Core>, query: &PlannedQuery, mut attempt: Attempt) -> Result<Started> {
     let executors = core.planner.executors(&core.members, &attempt);
     let (mut state, plan) = plan_to_fit(core, query, &executors, &mut attempt).await?;
+    core.quotas
+        .of(&query.record.user)
+        .check_scan(scan_bytes(&plan))?;
     equip_tasks(query, &mut state, &plan)?;
     let stages = plan_shape(&plan);
     let executors = if stages.is_empty() { vec![] } else { executors };

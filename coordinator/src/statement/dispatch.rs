@@ -6,9 +6,10 @@ use arrow::datatypes::Schema;
 use waterbuck_engine::sql::{ParsedStatement, Prepared, Statement};
 use waterbuck_engine::{Error, Result};
 
+use super::rows::text_schema;
 use super::{
-    StatementContext, analyze, copy, ddl, explain, insert, prepared, query, secrets, set, show,
-    users,
+    StatementContext, analyze, copy, ddl, explain, insert, limits, prepared, query, secrets, set,
+    show, tokens, users,
 };
 use crate::session::{Outcome, PreparedStatement};
 
@@ -43,6 +44,9 @@ pub(crate) async fn execute(
         Statement::CreateUser(create) => users::create(context, create).await,
         Statement::AlterUser(alter) => users::alter(context, alter).await,
         Statement::DropUser(drop) => users::remove(context, drop).await,
+        Statement::AlterLimit(alter) => limits::alter(context, alter).await,
+        Statement::CreateToken(create) => tokens::create(context, create).await,
+        Statement::DropToken(drop) => tokens::remove(context, drop).await,
         Statement::Refused(refused) => Err(refused.error()),
         Statement::AlterSchemaRename(_)
         | Statement::Begin
@@ -69,6 +73,7 @@ pub(crate) async fn prepare(
         Statement::Show(what) => show::prepare(context, what).await,
         Statement::Describe(describe) => show::prepare_describe(context, describe).await,
         Statement::DescribeQuery(query) => show::prepare_describe_query(context, query).await,
+        Statement::CreateToken(_) => Ok(rows_of(text_schema(tokens::CREATED))),
         Statement::Refused(refused) => Err(refused.error()),
         _ => Ok(PreparedStatement {
             schema: None,

@@ -5,7 +5,7 @@ use waterbuck_engine::Result;
 
 use super::StatementContext;
 use super::table_details::{Rows, file_row};
-use crate::tables::{FileFacts, parse_location, secrets};
+use crate::tables::{FileFacts, parse_location, store_of};
 
 /// The files of a path, URL or pattern.
 ///
@@ -15,9 +15,7 @@ pub(super) async fn rows(context: &StatementContext, location: &str) -> Result<R
     context.admin_only("list the files of a path that is not a table")?;
     let core = context.core();
     let location = parse_location(location)?;
-    let store = core
-        .stores
-        .store(location.store_url(), &secrets(core).await?)?;
+    let store = store_of(core, &location).await?;
     let _whole = core.gate.listing(&location).await;
     let files = find_files(&store, &location).await?;
     let row = |file: FoundFile| {

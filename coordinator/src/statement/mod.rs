@@ -10,6 +10,7 @@ mod explain;
 mod found_files;
 mod ingest;
 mod insert;
+mod limits;
 mod overwrite;
 mod parameter_rows;
 mod parameters;
@@ -21,6 +22,7 @@ mod set;
 mod show;
 mod show_create;
 mod table_details;
+mod tokens;
 mod users;
 mod write;
 

@@ -25,9 +25,21 @@ pub(super) async fn create(context: &StatementContext, create: &CreateSecret) ->
         options,
     };
     crate::tables::check_secret(&secret)?;
+    for (name, value) in &secret.options {
+        if names_a_host(name) || value.contains("://") {
+            context.core().places.check_endpoint(value)?;
+        }
+    }
     let mode: OnExisting = on_existing(create.or_replace, create.if_not_exists);
     context.core().catalog.create_secret(secret, mode).await?;
     Ok(context.done())
+}
+
+/// Whether an option of a secret says where to call.
+fn names_a_host(option: &str) -> bool {
+    ["endpoint", "host", "url"]
+        .iter()
+        .any(|word| option.ends_with(word))
 }
 
 /// `DROP SECRET name`.

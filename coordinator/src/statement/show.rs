@@ -8,7 +8,7 @@ use waterbuck_engine::{Error, Result};
 use super::StatementContext;
 use super::dispatch::rows_of;
 use super::rows::{named_like, text_outcome, text_schema};
-use super::{found_files, query, show_create, table_details};
+use super::{found_files, limits, query, show_create, table_details, tokens};
 use crate::session::{Outcome, PreparedStatement};
 use crate::system;
 
@@ -125,6 +125,8 @@ async fn answer(context: &StatementContext, show: &Show) -> Result<Answer> {
         }
         Show::Setting(_) => Answer::Text(&["name", "value"]),
         Show::Users => Answer::Text(&["name", "admin"]),
+        Show::Tokens => Answer::Text(tokens::LISTED),
+        Show::Limits => Answer::Text(limits::LISTED),
         Show::Columns { .. } => Answer::Text(table_details::COLUMNS),
         Show::Partitions { .. } => Answer::Text(table_details::PARTITIONS),
         Show::Files { .. } | Show::FilesAt { .. } => Answer::Text(table_details::FILES),
@@ -146,6 +148,8 @@ async fn text_rows(context: &StatementContext, show: &Show) -> Result<Vec<Vec<Op
                 |user: waterbuck_catalog::User| vec![Some(user.name), Some(user.admin.to_string())];
             Ok(users.into_iter().map(row).collect())
         }
+        Show::Tokens => tokens::rows(context).await,
+        Show::Limits => limits::rows(context).await,
         Show::Columns { table, like } => {
             let rows = table_details::columns(context, table).await?;
             named_like(rows, like.as_deref())

@@ -5,7 +5,7 @@ use waterbuck_engine::sql::{AlterUser, CreateUser, DropUser};
 use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
-use crate::auth::hash_password;
+use crate::login::hash_password;
 use crate::session::Outcome;
 
 /// `CREATE USER name PASSWORD '…'`.

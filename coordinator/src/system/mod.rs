@@ -1,5 +1,6 @@
 //! Tables Waterbuck fills itself: `system.*` and `information_schema.*`.
 
+mod audit;
 mod executors;
 mod information_schema;
 mod queries;
@@ -22,7 +23,7 @@ pub(crate) const SCHEMA: &str = "system";
 /// The schema of the SQL standard's tables.
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
 
-const TABLES: [&str; 4] = ["executors", "queries", "secrets", "settings"];
+const TABLES: [&str; 5] = ["audit", "executors", "queries", "secrets", "settings"];
 
 /// Whether a schema is filled by Waterbuck.
 pub(crate) fn is_system(schema: &str) -> bool {
@@ -49,6 +50,7 @@ pub(crate) async fn table(
     name: &str,
 ) -> Result<Arc<dyn TableProvider>> {
     let batch = match name {
+        "audit" => audit::batch(context)?,
         "executors" => executors::batch(context)?,
         "queries" => queries::batch(context).await?,
         "secrets" => settings::secrets(context).await?,

@@ -60,7 +60,10 @@ pub use plan_error::describe_plan_error;
 pub use prepared::{Prepared, PreparedQuery};
 pub use references::TableReferences;
 pub use refused::Refused;
-pub use security::{AlterUser, CreateSecret, CreateUser, DropSecret, DropUser, Hidden};
+pub use security::{
+    AlterLimit, AlterUser, CreateSecret, CreateToken, CreateUser, DropSecret, DropToken, DropUser,
+    Hidden, TokenLife,
+};
 pub use show::{Describe, Show};
 pub use statement::{Analyze, ParsedStatement, Statement};
 pub use type_names::{fraction_digits, sql_type};

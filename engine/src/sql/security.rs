@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// A password or key: its value can be read but not printed by accident.
 #[derive(Clone, PartialEq, Eq)]
@@ -82,4 +83,48 @@ pub struct DropUser {
     pub name: String,
     /// Do nothing when the user does not exist.
     pub if_exists: bool,
+}
+
+/// `CREATE TOKEN name [FOR USER user] [EXPIRES '90d' | 'never']`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateToken {
+    /// The token's name.
+    pub name: String,
+    /// Whom it speaks for; whoever makes it when absent.
+    pub user: Option<String>,
+    /// How long it lasts.
+    pub life: TokenLife,
+}
+
+/// How long a token lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenLife {
+    /// As long as tokens last of which nothing else was said.
+    Default,
+    /// So long.
+    For(Duration),
+    /// Until it is dropped.
+    Endless,
+}
+
+/// `DROP TOKEN [IF EXISTS] name [FOR USER user]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DropToken {
+    /// The token's name.
+    pub name: String,
+    /// Whom it speaks for; whoever drops it when absent.
+    pub user: Option<String>,
+    /// Do nothing when it does not exist.
+    pub if_exists: bool,
+}
+
+/// `ALTER USER user SET LIMIT name = value`, `ALTER USER user RESET LIMIT name`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlterLimit {
+    /// Whom it limits.
+    pub user: String,
+    /// The limit's name, in lower case.
+    pub name: String,
+    /// The value as text; none takes the limit away.
+    pub value: Option<String>,
 }

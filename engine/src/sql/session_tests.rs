@@ -1,5 +1,7 @@
 //! Statements about the session, its users and what can be shown, in every spelling.
 
+use std::time::Duration;
+
 use datafusion::common::format::ExplainFormat;
 use datafusion::common::{SchemaReference, TableReference};
 
@@ -95,6 +97,8 @@ fn everything_can_be_shown() {
         ("SHOW TIME ZONE", Show::Setting("timezone".into())),
         ("SHOW SECRETS", Show::Secrets),
         ("SHOW USERS", Show::Users),
+        ("SHOW TOKENS", Show::Tokens),
+        ("SHOW LIMITS", Show::Limits),
     ] {
         let Statement::Show(show) = one(sql) else {
             panic!("{sql}")
@@ -390,4 +394,51 @@ fn passwords_are_in_no_message_and_no_public_text() {
         "COPY …"
     );
     assert_eq!(public("SELECT 'x'"), "SELECT 'x'");
+}
+
+#[test]
+fn tokens_are_made_for_a_time() {
+    let created = |sql| match one(sql) {
+        Statement::CreateToken(create) => create,
+        other => panic!("{other:?}"),
+    };
+    let plain = created("CREATE TOKEN Etl");
+    assert_eq!((plain.name.as_str(), plain.user), ("etl", None));
+    assert_eq!(plain.life, TokenLife::Default);
+    let full = created("CREATE TOKEN etl FOR USER 'anna@example.org' EXPIRES '90d'");
+    assert_eq!(full.user.as_deref(), Some("anna@example.org"));
+    assert_eq!(full.life, TokenLife::For(Duration::from_secs(90 * 86_400)));
+    let endless = created("CREATE TOKEN etl EXPIRES 'never'");
+    assert_eq!(endless.life, TokenLife::Endless);
+    for wrong in ["0s", "soon", "90", ""] {
+        let text = error(&format!("CREATE TOKEN etl EXPIRES '{wrong}'"));
+        assert!(text.to_string().contains("write it as '90d'"), "{text}");
+    }
+    let Statement::DropToken(drop) = one("DROP TOKEN IF EXISTS etl FOR USER anna") else {
+        panic!("a DROP TOKEN");
+    };
+    assert!(drop.if_exists);
+    assert_eq!(drop.user.as_deref(), Some("anna"));
+}
+
+#[test]
+fn limits_are_set_and_taken_away() {
+    let altered = |sql| match one(sql) {
+        Statement::AlterLimit(alter) => (alter.user, alter.name, alter.value),
+        other => panic!("{other:?}"),
+    };
+    let own = str::to_owned;
+    for sql in [
+        "ALTER USER anna SET LIMIT Memory_Limit = 64MiB",
+        "ALTER USER anna SET LIMIT memory_limit TO '64MiB'",
+    ] {
+        let expected = (own("anna"), own("memory_limit"), Some(own("64MiB")));
+        assert_eq!(altered(sql), expected, "{sql}");
+    }
+    assert_eq!(
+        altered("ALTER USER anna RESET LIMIT memory_limit"),
+        (own("anna"), own("memory_limit"), None)
+    );
+    error("ALTER USER anna SET LIMIT memory_limit");
+    error("ALTER USER anna SET LIMIT memory_limit =");
 }

@@ -72,6 +72,10 @@ pub enum Show {
     Secrets,
     /// `SHOW USERS`.
     Users,
+    /// `SHOW LIMITS`.
+    Limits,
+    /// `SHOW TOKENS`: names and users, never the tokens.
+    Tokens,
 }
 
 /// `DESCRIBE [FORMATTED] table`.

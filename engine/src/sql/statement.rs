@@ -16,7 +16,9 @@ use super::ddl::{
 };
 use super::explain::Explain;
 use super::prepared::Prepared;
-use super::security::{AlterUser, CreateSecret, CreateUser, DropSecret, DropUser};
+use super::security::{
+    AlterLimit, AlterUser, CreateSecret, CreateToken, CreateUser, DropSecret, DropToken, DropUser,
+};
 use super::show::{Describe, Show};
 use super::write::{CopyTo, Insert};
 
@@ -102,6 +104,12 @@ pub enum Statement {
     AlterUser(AlterUser),
     /// `DROP USER`.
     DropUser(DropUser),
+    /// `ALTER USER … SET LIMIT`, `ALTER USER … RESET LIMIT`.
+    AlterLimit(AlterLimit),
+    /// `CREATE TOKEN`.
+    CreateToken(CreateToken),
+    /// `DROP TOKEN`.
+    DropToken(DropToken),
 
     /// `BEGIN`, `START TRANSACTION`.
     Begin,
@@ -160,8 +168,10 @@ impl Statement {
             Self::CreateSecret(_) => "CREATE SECRET",
             Self::DropSecret(_) => "DROP SECRET",
             Self::CreateUser(_) => "CREATE USER",
-            Self::AlterUser(_) => "ALTER USER",
+            Self::AlterUser(_) | Self::AlterLimit(_) => "ALTER USER",
             Self::DropUser(_) => "DROP USER",
+            Self::CreateToken(_) => "CREATE TOKEN",
+            Self::DropToken(_) => "DROP TOKEN",
             Self::Begin => "BEGIN",
             Self::Commit => "COMMIT",
             Self::Rollback => "ROLLBACK",

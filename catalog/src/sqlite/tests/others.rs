@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use waterbuck_engine::ErrorKind;
 
 use super::fixture::{Fixture, external, main};
-use crate::model::{ColumnStatistics, DropKind, OnExisting, Secret, TableStatistics, User};
+use crate::model::{
+    ApiToken, ColumnStatistics, DropKind, OnExisting, Secret, TableStatistics, User,
+};
 
 fn column(distinct: u64) -> ColumnStatistics {
     ColumnStatistics {
@@ -156,4 +158,95 @@ async fn settings_are_values_by_key() {
         fixture.other().await.setting("k").await.unwrap().as_deref(),
         Some("3")
     );
+}
+
+#[tokio::test]
+async fn settings_are_forgotten_by_ranges_of_keys() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    for key in ["a.1", "a.2", "a.3", "b"] {
+        store.set_setting(key, "x").await.unwrap();
+    }
+    store.drop_settings("a.", "a.3").await.unwrap();
+    assert_eq!(store.setting("a.1").await.unwrap(), None);
+    assert_eq!(store.setting("a.2").await.unwrap(), None);
+    assert!(store.setting("a.3").await.unwrap().is_some());
+    assert!(store.setting("b").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn tokens_belong_to_a_user_and_go_with_them() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let token = |user: &str, hash: &str| ApiToken {
+        name: "etl".to_owned(),
+        user: user.to_owned(),
+        hash: hash.to_owned(),
+        created_at: 1,
+        expires_at: (user == "ann").then_some(2),
+    };
+    let stranger = store.create_token(token("ann", "h1")).await.unwrap_err();
+    assert_eq!(stranger.kind(), ErrorKind::NotFound);
+    for name in ["admin", "ann"] {
+        let user = User {
+            name: name.to_owned(),
+            password_hash: "$argon2id$".to_owned(),
+            admin: name == "admin",
+        };
+        store.put_user(user).await.unwrap();
+    }
+    store.create_token(token("ann", "h1")).await.unwrap();
+    store.create_token(token("admin", "h2")).await.unwrap();
+    let again = store.create_token(token("ann", "h3")).await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::AlreadyExists);
+    let both = [token("admin", "h2"), token("ann", "h1")];
+    assert_eq!(store.tokens().await.unwrap(), both);
+    assert_eq!(store.token("h1").await.unwrap(), Some(token("ann", "h1")));
+    assert!(!format!("{:?}", token("ann", "h1")).contains("h1"));
+
+    let dropped = store.drop_token("admin", "etl", false).await.unwrap();
+    assert_eq!(dropped, Some(token("admin", "h2")));
+    assert_eq!(store.drop_token("admin", "etl", true).await.unwrap(), None);
+    let missing = store.drop_token("admin", "etl", false).await.unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+    assert!(store.drop_user("ann", false).await.unwrap());
+    assert_eq!(store.token("h1").await.unwrap(), None);
+}
+
+/// A catalog that was made before there were tokens.
+#[tokio::test]
+async fn an_older_catalog_gets_the_tables_it_lacks() {
+    let fixture = Fixture::new().await;
+    let mut raw = fixture.raw().await;
+    sqlx::raw_sql("DROP TABLE wb_token")
+        .execute(&mut raw)
+        .await
+        .unwrap();
+    assert_eq!(fixture.other().await.tokens().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn limits_belong_to_a_user_and_go_with_them() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let stranger = store.set_limit("ann", "a", Some("1")).await.unwrap_err();
+    assert_eq!(stranger.kind(), ErrorKind::NotFound);
+    for name in ["admin", "ann"] {
+        let user = User {
+            name: name.to_owned(),
+            password_hash: "$argon2id$".to_owned(),
+            admin: name == "admin",
+        };
+        store.put_user(user).await.unwrap();
+    }
+    store.set_limit("ann", "a", Some("1")).await.unwrap();
+    store.set_limit("ann", "a", Some("2")).await.unwrap();
+    store.set_limit("ann", "b", Some("3")).await.unwrap();
+    store.set_limit("ann", "b", None).await.unwrap();
+    let kept = BTreeMap::from([("a".to_owned(), "2".to_owned())]);
+    assert_eq!(store.limits("ann").await.unwrap(), kept);
+    assert!(store.limits("admin").await.unwrap().is_empty());
+    assert_eq!(store.all_limits().await.unwrap().len(), 1);
+    store.drop_user("ann", false).await.unwrap();
+    assert!(store.all_limits().await.unwrap().is_empty());
 }

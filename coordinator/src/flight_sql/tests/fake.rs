@@ -1,7 +1,7 @@
 //! A backend of one DataFusion context, with statements that misbehave on demand.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
@@ -19,7 +19,8 @@ use uuid::Uuid;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::super::{
-    Backend, Execution, FlightSession, OptionValue, Prepared, SchemaInfo, StatementInput, TableInfo,
+    Backend, Execution, FlightSession, IssuedToken, OptionValue, Prepared, SchemaInfo,
+    StatementInput, TableInfo, TokenLogin,
 };
 use crate::ingest::Ingest;
 
@@ -41,6 +42,8 @@ pub(super) struct Probe {
     pub(super) go: watch::Sender<usize>,
     /// Whether sessions are still open.
     pub(super) open: AtomicBool,
+    /// For how many seconds tokens are made.
+    pub(super) token_life_s: AtomicI64,
 }
 
 pub(super) struct FakeBackend {
@@ -68,11 +71,32 @@ impl FakeBackend {
             percent: AtomicU8::new(50),
             go: watch::Sender::new(0),
             open: AtomicBool::new(true),
+            token_life_s: AtomicI64::new(3600),
         };
         Self {
             context: SessionContext::new_with_config(config),
             probe: Arc::new(probe),
         }
+    }
+}
+
+impl FakeBackend {
+    fn open(&self, user: &str) -> Arc<dyn FlightSession> {
+        self.probe.logins.send_modify(|n| *n += 1);
+        Arc::new(FakeSession {
+            id: Uuid::now_v7(),
+            user: user.to_owned(),
+            context: self.context.clone(),
+            probe: Arc::clone(&self.probe),
+            options: Mutex::new(vec![
+                (
+                    "catalog".to_owned(),
+                    OptionValue::Text("datafusion".to_owned()),
+                ),
+                ("schema".to_owned(), OptionValue::Text("public".to_owned())),
+                ("batch_size".to_owned(), OptionValue::Int(8192)),
+            ]),
+        })
     }
 }
 
@@ -90,21 +114,21 @@ impl Backend for FakeBackend {
                 "wrong user or password",
             ));
         }
-        self.probe.logins.send_modify(|n| *n += 1);
-        Ok(Arc::new(FakeSession {
-            id: Uuid::now_v7(),
-            user: user.to_owned(),
-            context: self.context.clone(),
-            probe: Arc::clone(&self.probe),
-            options: Mutex::new(vec![
-                (
-                    "catalog".to_owned(),
-                    OptionValue::Text("datafusion".to_owned()),
-                ),
-                ("schema".to_owned(), OptionValue::Text("public".to_owned())),
-                ("batch_size".to_owned(), OptionValue::Int(8192)),
-            ]),
-        }))
+        Ok(self.open(user))
+    }
+
+    async fn login_with_token(&self, token: &str, _peer: &str) -> Result<TokenLogin> {
+        let names_session = token == "another coordinator's";
+        if !names_session && token != "api token" {
+            return Err(Error::new(
+                ErrorKind::Unauthenticated,
+                "the token is unknown",
+            ));
+        }
+        Ok(TokenLogin {
+            session: self.open("ada"),
+            names_session,
+        })
     }
 
     async fn handle_action(
@@ -125,6 +149,14 @@ impl FlightSession for FakeSession {
 
     fn user(&self) -> &str {
         &self.user
+    }
+
+    async fn token(&self) -> Result<IssuedToken> {
+        let life = self.probe.token_life_s.load(Ordering::Relaxed);
+        Ok(IssuedToken {
+            text: format!("token-of-{}", self.id),
+            expires: chrono::Utc::now().timestamp() + life,
+        })
     }
 
     async fn prepare(&self, sql: &str) -> Result<Prepared> {

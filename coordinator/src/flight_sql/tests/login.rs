@@ -99,6 +99,39 @@ async fn user_and_password_on_every_call_share_one_session_per_connection() {
 }
 
 #[tokio::test]
+async fn an_api_token_on_every_call_has_one_session_per_connection() {
+    let server = TestServer::start().await;
+    for connection in 1..=2 {
+        let mut client = server.stranger().await;
+        client.set_token("api token".to_owned());
+        query(&mut client, "select 1").await;
+        query(&mut client, "select 2").await;
+        assert_eq!(*server.probe.logins.borrow(), connection);
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_another_coordinator_names_one_session_on_all_connections() {
+    let server = TestServer::start().await;
+    for _ in 0..2 {
+        let mut client = server.stranger().await;
+        client.set_token("another coordinator's".to_owned());
+        query(&mut client, "select 1").await;
+        query(&mut client, "select 2").await;
+        assert_eq!(*server.probe.logins.borrow(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_has_expired_is_refused() {
+    let server = TestServer::start().await;
+    server.probe.token_life_s.store(0, Ordering::Relaxed);
+    let mut client = server.client().await;
+    let refused = Status::from(client.execute("select 1".into(), None).await.unwrap_err());
+    assert_eq!(refused.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
 async fn idle_sessions_end_and_their_tokens_with_them() {
     let server = TestServer::with(|c| c.session_idle = Duration::from_millis(100)).await;
     let mut client = server.client().await;

@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::clauses::Clauses;
 use super::columns::declarations;
-use super::{secrets, users};
+use super::{secrets, tokens, users};
 use crate::Error;
 use crate::sql::cursor::Cursor;
 use crate::sql::ddl::{CreateExternalTable, CreateSchema, CreateTable, CreateView};
@@ -40,7 +40,10 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     if cursor.eat(&["USER"]) {
         return users::create_user(cursor);
     }
-    cursor.expected("TABLE, EXTERNAL TABLE, VIEW, SCHEMA, SECRET or USER")
+    if cursor.eat(&["TOKEN"]) {
+        return tokens::create_token(cursor);
+    }
+    cursor.expected("TABLE, EXTERNAL TABLE, VIEW, SCHEMA, SECRET, USER or TOKEN")
 }
 
 fn new_name(cursor: &mut Cursor<'_>, or_replace: bool) -> Parsed<(TableReference, bool)> {

@@ -1,6 +1,6 @@
 //! `DROP …`.
 
-use super::{secrets, users};
+use super::{secrets, tokens, users};
 use crate::sql::cursor::Cursor;
 use crate::sql::ddl::{Drop, DropTarget};
 use crate::sql::fault::Parsed;
@@ -18,6 +18,9 @@ pub(super) fn drop(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     if cursor.eat(&["USER"]) {
         return users::drop_user(cursor);
     }
+    if cursor.eat(&["TOKEN"]) {
+        return tokens::drop_token(cursor);
+    }
     let target: fn(&mut Cursor<'_>) -> Parsed<DropTarget> =
         if cursor.eat(&["EXTERNAL", "TABLE"]) || cursor.eat(&["TABLE"]) {
             |cursor| Ok(DropTarget::Table(cursor.new_table()?))
@@ -26,7 +29,7 @@ pub(super) fn drop(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
         } else if cursor.eat_any(&["SCHEMA", "DATABASE"]) {
             |cursor| Ok(DropTarget::Schema(cursor.schema()?))
         } else {
-            return cursor.expected("TABLE, VIEW, SCHEMA, SECRET or USER");
+            return cursor.expected("TABLE, VIEW, SCHEMA, SECRET, USER or TOKEN");
         };
     let if_exists = cursor.if_exists();
     let targets = cursor.comma_separated(target)?;

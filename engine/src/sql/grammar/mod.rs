@@ -14,6 +14,7 @@ mod secrets;
 mod session;
 mod show;
 mod statement;
+mod tokens;
 mod users;
 
 pub(super) use statement::statement;

@@ -48,7 +48,7 @@ pub(super) fn set(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
 }
 
 /// One text literal or quoted name, or whatever is written up to the end: `64MiB`, `-1`, `+02:00`.
-fn value(cursor: &mut Cursor<'_>) -> Parsed<String> {
+pub(super) fn value(cursor: &mut Cursor<'_>) -> Parsed<String> {
     let quoted = match &cursor.parser.peek_token_ref().token {
         Token::SingleQuotedString(_)
         | Token::DoubleQuotedString(_)

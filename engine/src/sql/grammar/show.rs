@@ -25,7 +25,7 @@ fn what(cursor: &mut Cursor<'_>) -> Parsed<Show> {
     if cursor.at_end() {
         return cursor.expected(
             "TABLES, SCHEMAS, COLUMNS, PARTITIONS, FILES, STATS, CREATE TABLE, FUNCTIONS, QUERIES, \
-             EXECUTORS, SETTINGS, SECRETS, USERS or the name of a setting",
+             EXECUTORS, SETTINGS, SECRETS, USERS, LIMITS, TOKENS or the name of a setting",
         );
     }
     Ok(Show::Setting(setting_name(cursor)?))
@@ -66,6 +66,10 @@ fn lists(cursor: &mut Cursor<'_>) -> Parsed<Option<Show>> {
         Show::Secrets
     } else if cursor.eat(&["USERS"]) {
         Show::Users
+    } else if cursor.eat(&["LIMITS"]) {
+        Show::Limits
+    } else if cursor.eat(&["TOKENS"]) {
+        Show::Tokens
     } else {
         return Ok(None);
     };

@@ -2,10 +2,11 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
+use super::session::value;
 use crate::Error;
 use crate::sql::cursor::Cursor;
 use crate::sql::fault::Parsed;
-use crate::sql::security::{AlterUser, CreateUser, DropUser, Hidden};
+use crate::sql::security::{AlterLimit, AlterUser, CreateUser, DropUser, Hidden};
 use crate::sql::statement::Statement;
 
 pub(super) fn create_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
@@ -26,6 +27,13 @@ pub(super) fn create_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
 
 pub(super) fn alter_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     let name = user_name(cursor)?;
+    if cursor.eat(&["SET", "LIMIT"]) {
+        let (limit, value) = limit(cursor)?;
+        return Ok(alter_limit(name, limit, Some(value)));
+    }
+    if cursor.eat(&["RESET", "LIMIT"]) {
+        return Ok(alter_limit(name, cursor.name()?, None));
+    }
     let (password, admin) = attributes(cursor)?;
     if password.is_none() && admin.is_none() {
         return cursor.expected("PASSWORD, ADMIN or NOT ADMIN");
@@ -37,6 +45,22 @@ pub(super) fn alter_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     }))
 }
 
+/// `name = value`.
+fn limit(cursor: &mut Cursor<'_>) -> Parsed<(String, String)> {
+    let name = cursor.name()?;
+    if !cursor.eat_token(&Token::Eq) && !cursor.eat(&["TO"]) {
+        return cursor.expected("\"=\" and a value");
+    }
+    if cursor.at_end() {
+        return cursor.expected("a value");
+    }
+    Ok((name, value(cursor)?))
+}
+
+fn alter_limit(user: String, name: String, value: Option<String>) -> Statement {
+    Statement::AlterLimit(AlterLimit { user, name, value })
+}
+
 pub(super) fn drop_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     let if_exists = cursor.if_exists();
     Ok(Statement::DropUser(DropUser {
@@ -46,7 +70,7 @@ pub(super) fn drop_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
 }
 
 /// A user's name may also be a text: `'anna@example.org'`.
-fn user_name(cursor: &mut Cursor<'_>) -> Parsed<String> {
+pub(super) fn user_name(cursor: &mut Cursor<'_>) -> Parsed<String> {
     if matches!(
         cursor.parser.peek_token_ref().token,
         Token::SingleQuotedString(_)
