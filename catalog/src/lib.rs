@@ -1,5 +1,5 @@
-//! What names mean: schemas, tables, views, secrets and users, and the one path on which they
-//! change.
+//! What names mean: schemas, tables, views, secrets and users, who may do what with them, and the one
+//! path on which all this changes.
 //!
 //! The catalog is a sequence of *snapshots*. Every change of a name or of a managed table's files
 //! is one transaction that adds one snapshot, so a reader that has pinned snapshot `S` sees the
@@ -17,6 +17,7 @@ mod bounds;
 mod location;
 mod missing;
 mod model;
+mod rights;
 mod sqlite;
 mod store;
 mod type_text;
@@ -26,6 +27,10 @@ pub use model::{
     ApiToken, ColumnDef, ColumnStatistics, DataFile, DropKind, ExternalTable, FileChange,
     FileColumnStats, ManagedTable, NewDataFile, NewTable, OnExisting, PartitionValues, SchemaDef,
     Secret, TableDef, TableKind, TableName, TableStatistics, User, ViewDef,
+};
+pub use rights::{
+    GrantChange, GrantTarget, Granted, Membership, Policy, Rights, RightsStore, RoleChange,
+    Securable,
 };
 pub use sqlite::open_sqlite;
 pub use store::CatalogStore;

@@ -8,6 +8,7 @@ use std::fmt;
 use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
+use waterbuck_engine::sql::{Grantee, ViewSecurity};
 
 /// A name of a table, view or external table: unique per schema over all three.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +38,8 @@ impl fmt::Display for TableName {
 pub struct SchemaDef {
     pub name: String,
     pub comment: Option<String>,
+    /// Who may do everything with it and what is in it; without one, administrators.
+    pub owner: Option<Grantee>,
 }
 
 /// A column of any kind of table.
@@ -95,6 +98,8 @@ pub struct ViewDef {
     pub sql: String,
     /// Names given to the columns by `CREATE VIEW v (a, b)`; empty when none were.
     pub column_aliases: Vec<String>,
+    /// Whose rights it runs with.
+    pub security: ViewSecurity,
 }
 
 /// What stands behind a name.
@@ -127,6 +132,8 @@ pub struct TableDef {
     pub comment: Option<String>,
     /// The snapshot in which this definition became the valid one.
     pub begin_snapshot: i64,
+    /// Who may do everything with it; without one, administrators.
+    pub owner: Option<Grantee>,
 }
 
 /// A table, view or external table to create.
@@ -136,6 +143,8 @@ pub struct NewTable {
     pub kind: TableKind,
     pub columns: Vec<ColumnDef>,
     pub comment: Option<String>,
+    /// Who will own it; administrators when absent or not in the catalog.
+    pub owner: Option<Grantee>,
 }
 
 /// What to do when the name is taken.
@@ -275,6 +284,7 @@ pub struct User {
     pub name: String,
     /// In PHC form; the catalog never sees a password.
     pub password_hash: String,
+    /// Has the role `admin`, given directly or with another role.
     pub admin: bool,
 }
 

@@ -12,16 +12,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
+use waterbuck_engine::sql::Grantee;
 use waterbuck_engine::{Error, Result};
 
 use crate::model::{
     ApiToken, ColumnDef, DataFile, DropKind, FileChange, NewDataFile, NewTable, OnExisting,
     SchemaDef, Secret, TableDef, TableName, TableStatistics, User,
 };
+use crate::rights::RightsStore;
 
 /// Where names, files, statistics, secrets and users are kept.
 #[async_trait]
-pub trait CatalogStore: fmt::Debug + Send + Sync {
+pub trait CatalogStore: RightsStore + fmt::Debug + Send + Sync {
     /// The directory or URL, ending in a slash, under which managed tables keep their data by
     /// default. Tables under it move with it.
     fn data_path(&self) -> &str;
@@ -32,8 +34,14 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
     /// All schemas by name.
     async fn schemas(&self) -> Result<Vec<SchemaDef>>;
 
-    /// Makes a schema; false when it is there already and `if_not_exists` is set.
-    async fn create_schema(&self, name: &str, if_not_exists: bool) -> Result<bool>;
+    /// Makes a schema; false when it is there already and `if_not_exists` is set. It belongs to
+    /// `owner`, or to the administrators without one or when the catalog does not know them.
+    async fn create_schema(
+        &self,
+        name: &str,
+        if_not_exists: bool,
+        owner: Option<&Grantee>,
+    ) -> Result<bool>;
 
     /// Drops a schema; false when it is absent and `if_exists` is set. With objects in it, needs
     /// `cascade`.
@@ -143,8 +151,8 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
     /// Adds or changes a user. The last admin stays one.
     async fn put_user(&self, user: User) -> Result<()>;
 
-    /// Removes a user, and their tokens; false when absent and `if_exists` is set. The last admin
-    /// stays.
+    /// Removes a user with their tokens, their limits and what they were given; false when absent and
+    /// `if_exists` is set. The last admin stays, and whoever owns something.
     async fn drop_user(&self, name: &str, if_exists: bool) -> Result<bool>;
 
     /// All API tokens, by user and name.

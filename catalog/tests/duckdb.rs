@@ -25,6 +25,7 @@ use waterbuck_catalog::{
     CatalogStore, ColumnDef, ExternalTable, FileChange, FileColumnStats, ManagedTable, NewDataFile,
     NewTable, OnExisting, TableKind, TableName, ViewDef, open_sqlite,
 };
+use waterbuck_engine::sql::ViewSecurity;
 
 #[tokio::test]
 async fn duckdb_gives_our_answers() {
@@ -205,6 +206,7 @@ async fn not_for_others(store: &dyn CatalogStore) {
     let view = TableKind::View(ViewDef {
         sql: "SELECT a + 1 FROM p".to_owned(),
         column_aliases: vec!["next".to_owned()],
+        security: ViewSecurity::Definer,
     });
     let path = format!("{}main/odd/", store.data_path());
     let odd = TableKind::Managed(ManagedTable {
@@ -225,6 +227,7 @@ async fn not_for_others(store: &dyn CatalogStore) {
             kind,
             columns,
             comment,
+            owner: None,
         };
         store
             .create_table(table, OnExisting::Fail)
@@ -233,7 +236,7 @@ async fn not_for_others(store: &dyn CatalogStore) {
             .unwrap();
     }
     let from = TableName::new("main", "odd");
-    store.create_schema("side", false).await.unwrap();
+    store.create_schema("side", false, None).await.unwrap();
     store
         .rename_table(&from, &TableName::new("side", "odd"))
         .await
@@ -264,6 +267,7 @@ async fn create(
         }),
         columns,
         comment: None,
+        owner: None,
     };
     let created = store
         .create_table_with_files(table, OnExisting::Fail, files)

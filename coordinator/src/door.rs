@@ -192,14 +192,14 @@ impl FlightSession for OpenSession {
             .0
             .core()
             .queries
-            .kill(query_id, &user.name, user.admin)
+            .kill(query_id, &user.name, self.0.is_admin())
             .is_ok())
     }
 
     fn progress(&self, query_id: Uuid) -> Option<Value> {
         let query = self.0.core().queries.get(query_id)?;
         let user = self.0.user();
-        if query.user != user.name && !user.admin {
+        if query.user != user.name && !self.0.is_admin() {
             return None;
         }
         let progress = self.0.core().progress(&query);

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::sql::{
-    ParseLimits, ParsedStatement, PreparedQuery, number_placeholders, parse,
+    ActiveRoles, ParseLimits, ParsedStatement, PreparedQuery, number_placeholders, parse,
 };
 use waterbuck_engine::{Error, ErrorKind, Result};
 
@@ -85,6 +85,8 @@ pub struct Session {
     opened_under: u64,
     /// The state of its user it goes on under.
     good_for: AtomicU64,
+    /// The roles that count, and whether they make its user an administrator.
+    roles: Mutex<(ActiveRoles, bool)>,
 }
 
 impl Session {
@@ -92,6 +94,7 @@ impl Session {
         let settings = Mutex::new(core.settings.clone());
         let quota = core.quotas.of(&user.name);
         let opened_under = core.revocations.current(&user.name);
+        let roles = Mutex::new((ActiveRoles::All, user.admin));
         Arc::new(Self {
             id,
             peer: peer.to_owned(),
@@ -102,6 +105,7 @@ impl Session {
             kept: Mutex::default(),
             opened_under,
             good_for: AtomicU64::new(opened_under),
+            roles,
         })
     }
 
@@ -136,6 +140,20 @@ impl Session {
     /// Who it belongs to.
     pub fn user(&self) -> &SessionUser {
         &self.user
+    }
+
+    /// Whether its user may do everything, with the roles that count.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.roles.lock().1
+    }
+
+    /// The roles that count, and whether they make its user an administrator.
+    pub(crate) fn roles(&self) -> (ActiveRoles, bool) {
+        self.roles.lock().clone()
+    }
+
+    pub(crate) fn set_roles(&self, roles: ActiveRoles, admin: bool) {
+        *self.roles.lock() = (roles, admin);
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

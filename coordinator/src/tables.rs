@@ -342,7 +342,7 @@ pub(crate) async fn describe_external(
     if location.is_local() {
         context.admin_only("make tables over this machine's files")?;
     }
-    let admin = context.session.user().admin;
+    let admin = context.session.is_admin();
     core.places.check(&location, admin)?;
     let store = store_of(core, &location).await?;
     let mut columns = declared;

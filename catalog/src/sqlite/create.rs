@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::json;
 use uuid::Uuid;
 use waterbuck_engine::Error;
-use waterbuck_engine::sql::sql_type;
+use waterbuck_engine::sql::{ViewSecurity, sql_type};
 
 use super::bulk::insert_rows;
 use super::columns::{OwnColumns, insert_lake, insert_own};
@@ -18,6 +18,7 @@ use super::lookup::{live_schema, missing_schema};
 use super::quote::{quoted, quoted_list};
 use super::read::definition;
 use super::rename::already_exists;
+use super::rights::insert_owner;
 use crate::location::{directory, stored};
 use crate::missing::missing_column;
 use crate::model::{
@@ -72,6 +73,7 @@ pub(super) async fn table(
             insert_external(&mut commit, &new, &table, external).await?;
         }
     }
+    insert_owner(commit.connection(), new.id, table.owner.as_ref()).await?;
     if !files.is_empty() {
         insert_files(&mut commit, new.id, &files).await?;
     }
@@ -262,6 +264,12 @@ async fn insert_view(
         .bind(quoted_list(&view.column_aliases))
         .execute(commit.connection())
         .await?;
+    if view.security == ViewSecurity::Invoker {
+        sqlx::query("INSERT INTO wb_invoker_view VALUES (?)")
+            .bind(new.id)
+            .execute(commit.connection())
+            .await?;
+    }
     insert_own(commit, OwnColumns::View, new.id, &table.columns).await?;
     if let Some(comment) = &table.comment {
         insert_tag(commit, new.id, comment).await?;

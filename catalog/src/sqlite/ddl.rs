@@ -8,7 +8,7 @@
 pub(super) const LAKE_VERSION: &str = "1.0";
 
 /// The version of the `wb_` tables, raised by every change of them.
-pub(super) const WB_VERSION: &str = "1";
+pub(super) const WB_VERSION: &str = "3";
 
 /// The specification's tables.
 pub(super) const LAKE_TABLES: &str = r#"
@@ -116,17 +116,49 @@ CREATE TABLE wb_column_statistics(table_id BIGINT NOT NULL, column_name VARCHAR 
   average_width DOUBLE NOT NULL, sketch BLOB, PRIMARY KEY (table_id, column_name));
 CREATE TABLE wb_secret(name VARCHAR PRIMARY KEY, kind VARCHAR NOT NULL, "scope" VARCHAR,
   options VARCHAR NOT NULL);
-CREATE TABLE wb_user(name VARCHAR PRIMARY KEY, password_hash VARCHAR NOT NULL,
-  admin BIGINT NOT NULL);
+CREATE TABLE wb_user(name VARCHAR PRIMARY KEY, password_hash VARCHAR NOT NULL);
 "#;
 
-/// Tables that catalogs made before there were such get when they are opened.
-pub(super) const ADDED_TABLES: &str = r#"
-CREATE TABLE IF NOT EXISTS wb_token(hash VARCHAR PRIMARY KEY, user_name VARCHAR NOT NULL,
+/// Our tables about logins: API tokens by their hash, and what users may have of the server.
+pub(super) const LOGIN_TABLES: &str = r#"
+CREATE TABLE wb_token(hash VARCHAR PRIMARY KEY, user_name VARCHAR NOT NULL,
   name VARCHAR NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT,
   UNIQUE (user_name, name));
-CREATE TABLE IF NOT EXISTS wb_limit(user_name VARCHAR NOT NULL, name VARCHAR NOT NULL,
+CREATE TABLE wb_limit(user_name VARCHAR NOT NULL, name VARCHAR NOT NULL,
   "value" VARCHAR NOT NULL, PRIMARY KEY (user_name, name));
+"#;
+
+/// Our tables about rights.
+///
+/// - `wb_role_member`, `wb_grant`: who was given what. `object_id` is that of a schema, table or view
+///   and -1 of everything else; `column_name` is empty for a whole object.
+/// - `wb_policy`: a row for each whom a row filter or column mask binds.
+/// - `wb_invoker_view`: views that run with the rights of whoever reads them.
+pub(super) const RIGHTS_TABLES: &str = r#"
+CREATE TABLE wb_role(name VARCHAR PRIMARY KEY);
+CREATE TABLE wb_role_member(role VARCHAR NOT NULL, member_kind VARCHAR NOT NULL,
+  member VARCHAR NOT NULL, admin_option BIGINT NOT NULL, granted_by VARCHAR NOT NULL,
+  PRIMARY KEY (role, member_kind, member));
+CREATE TABLE wb_grant(grantee_kind VARCHAR NOT NULL, grantee VARCHAR NOT NULL,
+  privilege VARCHAR NOT NULL, object_kind VARCHAR NOT NULL, object_id BIGINT NOT NULL,
+  object_name VARCHAR NOT NULL, column_name VARCHAR NOT NULL, grantable BIGINT NOT NULL,
+  granted_by VARCHAR NOT NULL, PRIMARY KEY (grantee_kind, grantee, privilege, object_kind,
+  object_id, object_name, column_name));
+CREATE TABLE wb_owner(object_id BIGINT PRIMARY KEY, owner_kind VARCHAR NOT NULL,
+  owner VARCHAR NOT NULL);
+CREATE TABLE wb_policy(table_id BIGINT NOT NULL, kind VARCHAR NOT NULL, name VARCHAR NOT NULL,
+  column_name VARCHAR NOT NULL, expression VARCHAR NOT NULL, grantee_kind VARCHAR NOT NULL,
+  grantee VARCHAR NOT NULL, PRIMARY KEY (table_id, kind, name, grantee_kind, grantee));
+CREATE TABLE wb_invoker_view(view_id BIGINT PRIMARY KEY);
+CREATE INDEX wb_grant_object ON wb_grant(object_id);
+CREATE INDEX wb_role_member_member ON wb_role_member(member_kind, member);
+INSERT INTO wb_role VALUES ('admin'), ('public');
+"#;
+
+/// What everybody may do in a new catalog: see schemas, call functions, change settings.
+pub(super) const FIRST_GRANTS: &str = r#"
+INSERT INTO wb_grant SELECT 'role', 'public', column1, 'catalog', -1, '', '', 0, ''
+  FROM (VALUES ('USAGE'), ('EXECUTE'), ('SET'));
 "#;
 
 /// Our indexes; DuckDB makes none. The unique ones also stop what the commit path lets through by

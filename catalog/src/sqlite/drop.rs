@@ -11,6 +11,7 @@ use super::fault::Outcome;
 use super::lookup::{live_schema, missing_object, missing_schema};
 use super::quote::quoted;
 use super::read::{Scope, definition, definitions};
+use super::rights::forget_object;
 use super::statistics;
 use crate::DEFAULT_SCHEMA;
 use crate::model::{DropKind, TableDef, TableKind, TableName};
@@ -76,6 +77,7 @@ pub(super) async fn schema(
         end_object(&mut commit, object).await?;
     }
     end_tag(&mut commit, id).await?;
+    forget_object(commit.connection(), id).await?;
     sqlx::query("UPDATE ducklake_schema SET end_snapshot = ? WHERE schema_id = ?")
         .bind(commit.snapshot())
         .bind(id)
@@ -124,6 +126,7 @@ pub(super) async fn end_object(commit: &mut Commit, table: &TableDef) -> Outcome
             .await?;
     }
     statistics::delete(commit.connection(), table.id).await?;
+    forget_object(commit.connection(), table.id).await?;
     match &table.kind {
         TableKind::Managed(_) => commit.changed_definition(format!("dropped_table:{}", table.id)),
         TableKind::View(_) => commit.changed_definition(format!("dropped_view:{}", table.id)),

@@ -21,6 +21,7 @@ mod open;
 mod quote;
 mod read;
 mod rename;
+mod rights;
 mod schemas;
 mod secrets;
 mod settings;
@@ -28,6 +29,7 @@ mod statistics;
 mod store;
 mod table_stats;
 mod tokens;
+mod upgrade;
 mod users;
 
 #[cfg(test)]

@@ -13,16 +13,20 @@ use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::commit::time_text;
 use super::database::Database;
-use super::ddl::{ADDED_TABLES, INDEXES, LAKE_TABLES, LAKE_VERSION, WB_TABLES, WB_VERSION};
+use super::ddl::{
+    FIRST_GRANTS, INDEXES, LAKE_TABLES, LAKE_VERSION, LOGIN_TABLES, RIGHTS_TABLES, WB_TABLES,
+    WB_VERSION,
+};
 use super::fault::{Fault, Outcome};
 use super::store::SqliteCatalog;
+use super::upgrade::upgrade;
 use crate::location::directory;
 use crate::store::CatalogStore;
 use crate::{DEFAULT_SCHEMA, location};
 
 const CREATED_BY: &str = "Waterbuck";
 
-const WB_VERSION_KEY: &str = "catalog.layout_version";
+pub(super) const WB_VERSION_KEY: &str = "catalog.layout_version";
 
 /// Several processes that start together meet at the file's very first write, where SQLite does not
 /// always wait.
@@ -95,9 +99,6 @@ async fn open(path: &Path, data_path: &str) -> Outcome<SqliteCatalog> {
             return Err(Error::data(message).into());
         }
     }
-    sqlx::raw_sql(ADDED_TABLES)
-        .execute(&mut *transaction)
-        .await?;
     transaction.commit().await?;
     SqliteCatalog::new(database).await
 }
@@ -126,7 +127,14 @@ async fn state(connection: &mut SqliteConnection) -> Outcome<State> {
 
 /// The tables, and snapshot 0 with the schema `main`, as DuckDB makes them.
 async fn create(connection: &mut SqliteConnection, data_path: &str) -> Outcome<()> {
-    for script in [LAKE_TABLES, WB_TABLES, INDEXES] {
+    for script in [
+        LAKE_TABLES,
+        WB_TABLES,
+        LOGIN_TABLES,
+        RIGHTS_TABLES,
+        FIRST_GRANTS,
+        INDEXES,
+    ] {
         sqlx::raw_sql(script).execute(&mut *connection).await?;
     }
     let created_by = format!("{CREATED_BY} {}", env!("CARGO_PKG_VERSION"));
@@ -195,12 +203,19 @@ async fn check(connection: &mut SqliteConnection, path: &Path, data_path: &str) 
         .bind(WB_VERSION_KEY)
         .fetch_optional(&mut *connection)
         .await?;
-    if layout.as_deref() != Some(WB_VERSION) {
-        let layout = layout.unwrap_or_default();
-        return Err(refuse(format!(
-            "the catalog \"{shown}\" is in Waterbuck's layout \"{layout}\", and this version reads \
-             and writes {WB_VERSION} only"
-        )));
+    let layout = layout.unwrap_or_default();
+    if layout != WB_VERSION {
+        if !upgrade(connection, &layout).await? {
+            return Err(refuse(format!(
+                "the catalog \"{shown}\" is in Waterbuck's layout \"{layout}\", and this version \
+                 reads and writes {WB_VERSION} only"
+            )));
+        }
+        warn!(
+            path = %shown,
+            "catalog upgraded: its users keep all privileges through the role \"public\"; REVOKE what \
+             they should not have"
+        );
     }
     let previous = metadata(connection, "data_path").await?.unwrap_or_default();
     if previous != data_path {

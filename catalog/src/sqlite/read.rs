@@ -7,10 +7,12 @@ use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 use waterbuck_engine::Error;
+use waterbuck_engine::sql::ViewSecurity;
 
 use super::columns::{ByTable, OwnColumns, read_lake, read_own};
 use super::fault::Outcome;
 use super::quote::unquoted_list;
+use super::rights::attach_owners;
 use crate::location::joined;
 use crate::model::{ExternalTable, ManagedTable, TableDef, TableKind, TableName, ViewDef};
 
@@ -98,6 +100,7 @@ pub(super) async fn definitions(
         );
     }
     all.append(&mut external);
+    attach_owners(connection, &mut all, scope.name().is_some()).await?;
     all.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(all)
 }
@@ -144,6 +147,7 @@ async fn managed(
             columns: Vec::new(),
             comment: None,
             begin_snapshot,
+            owner: None,
         });
     }
     Ok(tables)
@@ -186,12 +190,13 @@ async fn attach_partitioning(
 
 /// Views without columns.
 async fn views(connection: &mut SqliteConnection, scope: Scope<'_>) -> Outcome<Vec<TableDef>> {
-    type Row = (i64, String, i64, String, String, String, String);
+    type Row = (i64, String, i64, String, String, String, String, bool);
     let sql = format!(
         "SELECT v.view_id, v.view_uuid, v.begin_snapshot, s.schema_name, v.view_name, v.\"sql\",
-           coalesce(v.column_aliases, '')
+           coalesce(v.column_aliases, ''), w.view_id IS NOT NULL
          FROM ducklake_schema s JOIN ducklake_view v
            ON v.schema_id = s.schema_id AND v.end_snapshot IS NULL
+           LEFT JOIN wb_invoker_view w ON w.view_id = v.view_id
          WHERE s.end_snapshot IS NULL{}",
         scope.condition("v.view_name")
     );
@@ -201,7 +206,12 @@ async fn views(connection: &mut SqliteConnection, scope: Scope<'_>) -> Outcome<V
         .fetch_all(connection)
         .await?;
     let mut views = Vec::with_capacity(rows.len());
-    for (id, uuid, begin_snapshot, schema, name, sql, aliases) in rows {
+    for (id, uuid, begin_snapshot, schema, name, sql, aliases, invoker) in rows {
+        let security = if invoker {
+            ViewSecurity::Invoker
+        } else {
+            ViewSecurity::Definer
+        };
         views.push(TableDef {
             id,
             uuid: parse_uuid(&uuid)?,
@@ -209,10 +219,12 @@ async fn views(connection: &mut SqliteConnection, scope: Scope<'_>) -> Outcome<V
             kind: TableKind::View(ViewDef {
                 sql,
                 column_aliases: unquoted_list(&aliases),
+                security,
             }),
             columns: Vec::new(),
             comment: None,
             begin_snapshot,
+            owner: None,
         });
     }
     Ok(views)
@@ -310,6 +322,7 @@ async fn external(connection: &mut SqliteConnection, scope: Scope<'_>) -> Outcom
             columns: Vec::new(),
             comment,
             begin_snapshot,
+            owner: None,
         });
     }
     Ok(tables)

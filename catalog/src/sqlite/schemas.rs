@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 use waterbuck_engine::Error;
+use waterbuck_engine::sql::Grantee;
 
 use super::comment::{end_tag, insert_tag};
 use super::commit::Commit;
@@ -11,6 +12,7 @@ use super::fault::Outcome;
 use super::lookup::{live_schema, missing_schema};
 use super::quote::quoted;
 use super::read::read_comments;
+use super::rights::{insert_owner, owners_by_id};
 use crate::location::schema_directory;
 use crate::model::SchemaDef;
 
@@ -18,6 +20,7 @@ use crate::model::SchemaDef;
 pub(super) async fn all(database: &Database) -> Outcome<Vec<SchemaDef>> {
     let mut read = database.read().await?;
     let mut comments = read_comments(&mut read, None).await?;
+    let mut owners = owners_by_id(&mut read).await?;
     let rows = sqlx::query_as::<_, (i64, String)>(
         "SELECT schema_id, schema_name FROM ducklake_schema WHERE end_snapshot IS NULL
          ORDER BY schema_name",
@@ -27,12 +30,18 @@ pub(super) async fn all(database: &Database) -> Outcome<Vec<SchemaDef>> {
     let schema = |(id, name)| SchemaDef {
         name,
         comment: comments.remove(&id),
+        owner: owners.remove(&id),
     };
     Ok(rows.into_iter().map(schema).collect())
 }
 
 /// Makes a schema; false when it is there and may be.
-pub(super) async fn create(mut commit: Commit, name: &str, if_not_exists: bool) -> Outcome<bool> {
+pub(super) async fn create(
+    mut commit: Commit,
+    name: &str,
+    if_not_exists: bool,
+    owner: Option<&Grantee>,
+) -> Outcome<bool> {
     if name.is_empty() {
         return Err(Error::invalid("a schema needs a name").into());
     }
@@ -55,6 +64,7 @@ pub(super) async fn create(mut commit: Commit, name: &str, if_not_exists: bool) 
         .bind(schema_directory(name, id))
         .execute(commit.connection())
         .await?;
+    insert_owner(commit.connection(), id, owner).await?;
     commit.changed_definition(format!("created_schema:{}", quoted(name)));
     commit.finish().await?;
     Ok(true)

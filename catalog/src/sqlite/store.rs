@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use waterbuck_engine::sql::Grantee;
 use waterbuck_engine::{Error, Result};
 
 use super::cache::NameCache;
@@ -38,7 +39,11 @@ impl SqliteCatalog {
         })
     }
 
-    fn error(&self, fault: Fault) -> Error {
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(super) fn error(&self, fault: Fault) -> Error {
         fault.into_error(self.database.path())
     }
 
@@ -80,7 +85,7 @@ impl SqliteCatalog {
         Ok(newest.fetch_one(&mut *read).await?)
     }
 
-    async fn commit(&self) -> Result<Commit> {
+    pub(super) async fn commit(&self) -> Result<Commit> {
         Commit::begin(&self.database)
             .await
             .map_err(|fault| self.error(fault))
@@ -105,8 +110,13 @@ impl CatalogStore for SqliteCatalog {
             .map_err(|fault| self.error(fault))
     }
 
-    async fn create_schema(&self, name: &str, if_not_exists: bool) -> Result<bool> {
-        let made = schemas::create(self.commit().await?, name, if_not_exists).await;
+    async fn create_schema(
+        &self,
+        name: &str,
+        if_not_exists: bool,
+        owner: Option<&Grantee>,
+    ) -> Result<bool> {
+        let made = schemas::create(self.commit().await?, name, if_not_exists, owner).await;
         made.map_err(|fault| self.error(fault))
     }
 

@@ -1,25 +1,25 @@
-//! Who may log in. There is always an admin once there was one.
+//! Who may log in. There is always an admin once there was one: a user with the role `admin`.
+
+use std::collections::BTreeSet;
 
 use sqlx::sqlite::SqliteConnection;
 use waterbuck_engine::Error;
+use waterbuck_engine::sql::Grantee;
 
 use super::database::Database;
 use super::fault::Outcome;
+use super::rights::{admins, forget_grantee, keep_an_admin, make_admin, unmake_admin};
 use crate::missing::missing_named;
 use crate::model::User;
 
-type Row = (String, String, bool);
+type Row = (String, String);
 
 pub(super) async fn all(database: &Database) -> Outcome<Vec<User>> {
     let mut read = database.read().await?;
-    let rows =
-        sqlx::query_as::<_, Row>("SELECT name, password_hash, admin FROM wb_user ORDER BY name");
-    Ok(rows
-        .fetch_all(&mut *read)
-        .await?
-        .into_iter()
-        .map(user)
-        .collect())
+    let admins = admins(&mut read).await?;
+    let rows = sqlx::query_as::<_, Row>("SELECT name, password_hash FROM wb_user ORDER BY name");
+    let rows = rows.fetch_all(&mut *read).await?.into_iter();
+    Ok(rows.map(|row| user(row, &admins)).collect())
 }
 
 pub(super) async fn one(database: &Database, name: &str) -> Outcome<Option<User>> {
@@ -42,10 +42,13 @@ pub(super) async fn create(database: &Database, user: User) -> Outcome<()> {
 pub(super) async fn put(database: &Database, user: User) -> Outcome<()> {
     check(&user)?;
     let mut write = database.write().await?;
-    if !user.admin {
-        keep_an_admin(&mut write, &user.name).await?;
-    }
+    let before = admins(&mut write).await?;
     store(&mut write, &user).await?;
+    if before.contains(&user.name) && !user.admin {
+        unmake_admin(&mut write, &user.name).await?;
+        refuse_admin_by_role(&mut write, &user.name).await?;
+    }
+    keep_an_admin(&mut write, &before).await?;
     Ok(write.commit().await?)
 }
 
@@ -61,7 +64,8 @@ pub(super) async fn remove(database: &Database, name: &str, if_exists: bool) -> 
             .await?;
         return Err(missing_named("user", name, names).into());
     }
-    keep_an_admin(&mut write, name).await?;
+    let before = admins(&mut write).await?;
+    forget_grantee(&mut write, &Grantee::User(name.to_owned())).await?;
     // Whoever takes the name next does not take tokens and limits with it.
     for query in [
         "DELETE FROM wb_token WHERE user_name = ?",
@@ -70,6 +74,7 @@ pub(super) async fn remove(database: &Database, name: &str, if_exists: bool) -> 
     ] {
         sqlx::query(query).bind(name).execute(&mut *write).await?;
     }
+    keep_an_admin(&mut write, &before).await?;
     write.commit().await?;
     Ok(true)
 }
@@ -81,37 +86,42 @@ fn check(user: &User) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses to take the last admin away.
-async fn keep_an_admin(connection: &mut SqliteConnection, name: &str) -> Outcome<()> {
-    let admins: Vec<String> = sqlx::query_scalar("SELECT name FROM wb_user WHERE admin")
-        .fetch_all(connection)
-        .await?;
-    if admins == [name] {
-        return Err(Error::invalid(format!("user \"{name}\" is the last admin")).into());
+/// Being an admin through another role does not end with the user's own ADMIN.
+async fn refuse_admin_by_role(connection: &mut SqliteConnection, name: &str) -> Outcome<()> {
+    if admins(connection).await?.contains(name) {
+        return Err(Error::invalid(format!(
+            "user \"{name}\" is an admin through another role: take that role away instead"
+        ))
+        .into());
     }
     Ok(())
 }
 
 async fn find(connection: &mut SqliteConnection, name: &str) -> Outcome<Option<User>> {
-    let row =
-        sqlx::query_as::<_, Row>("SELECT name, password_hash, admin FROM wb_user WHERE name = ?");
-    Ok(row.bind(name).fetch_optional(connection).await?.map(user))
+    let row = sqlx::query_as::<_, Row>("SELECT name, password_hash FROM wb_user WHERE name = ?");
+    let Some(row) = row.bind(name).fetch_optional(&mut *connection).await? else {
+        return Ok(None);
+    };
+    let admins = admins(connection).await?;
+    Ok(Some(user(row, &admins)))
 }
 
 async fn store(connection: &mut SqliteConnection, user: &User) -> Outcome<()> {
-    sqlx::query("INSERT OR REPLACE INTO wb_user VALUES (?, ?, ?)")
+    sqlx::query("INSERT OR REPLACE INTO wb_user (name, password_hash) VALUES (?, ?)")
         .bind(&user.name)
         .bind(&user.password_hash)
-        .bind(user.admin)
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+    if user.admin && !admins(connection).await?.contains(&user.name) {
+        make_admin(connection, &user.name).await?;
+    }
     Ok(())
 }
 
-fn user((name, password_hash, admin): Row) -> User {
+fn user((name, password_hash): Row, admins: &BTreeSet<String>) -> User {
     User {
+        admin: admins.contains(&name),
         name,
         password_hash,
-        admin,
     }
 }

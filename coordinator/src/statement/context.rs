@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use datafusion::common::SchemaReference;
 use datafusion::common::TableReference;
-use waterbuck_catalog::TableName;
+use waterbuck_catalog::{Rights, TableName};
 use waterbuck_engine::settings::Settings;
+use waterbuck_engine::sql::Grantee;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use crate::coordinator::Core;
@@ -121,13 +122,29 @@ impl StatementContext {
     /// # Errors
     /// `PermissionDenied` for everybody else.
     pub(crate) fn admin_only(&self, what: &str) -> Result<()> {
-        if self.session.user().admin {
+        if self.session.is_admin() {
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::PermissionDenied,
             format!("only administrators may {what}"),
         ))
+    }
+
+    /// What the session's user may do now, with the roles that are active.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub(crate) async fn rights(&self) -> Result<Rights> {
+        let (roles, admin) = self.session.roles();
+        let user = &self.session.user().name;
+        let rights = self.core().catalog.rights(user, &roles).await?;
+        Ok(if admin { rights.as_admin() } else { rights })
+    }
+
+    /// Who owns what the statement makes.
+    pub(crate) fn owner(&self) -> Grantee {
+        Grantee::User(self.session.user().name.clone())
     }
 
     /// The full name behind a reference: without a schema, the session's own.

@@ -65,6 +65,7 @@ pub(super) async fn create_external(
         kind: TableKind::External(external),
         columns,
         comment: create.comment.clone(),
+        owner: Some(context.owner()),
     };
     context.core().catalog.create_table(table, mode).await?;
     Ok(context.done())
@@ -117,12 +118,14 @@ pub(super) async fn create_view(
     let view = ViewDef {
         sql: create.query_sql.clone(),
         column_aliases: create.columns.clone(),
+        security: create.security,
     };
     let table = NewTable {
         name,
         kind: TableKind::View(view),
         columns,
         comment: create.comment.clone(),
+        owner: Some(context.owner()),
     };
     let mode = on_existing(create.or_replace, create.if_not_exists);
     context.core().catalog.create_table(table, mode).await?;
@@ -139,7 +142,7 @@ pub(super) async fn create_schema(
     context
         .core()
         .catalog
-        .create_schema(&name, create.if_not_exists)
+        .create_schema(&name, create.if_not_exists, Some(&context.owner()))
         .await?;
     Ok(context.done())
 }

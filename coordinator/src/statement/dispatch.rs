@@ -8,8 +8,8 @@ use waterbuck_engine::{Error, Result};
 
 use super::rows::text_schema;
 use super::{
-    StatementContext, analyze, copy, ddl, explain, insert, limits, prepared, query, secrets, set,
-    show, tokens, users,
+    StatementContext, analyze, copy, ddl, explain, insert, limits, prepared, query, rights,
+    secrets, set, show, tokens, users,
 };
 use crate::session::{Outcome, PreparedStatement};
 
@@ -47,6 +47,7 @@ pub(crate) async fn execute(
         Statement::AlterLimit(alter) => limits::alter(context, alter).await,
         Statement::CreateToken(create) => tokens::create(context, create).await,
         Statement::DropToken(drop) => tokens::remove(context, drop).await,
+        Statement::Rights(statement) => rights::execute(context, statement).await,
         Statement::Refused(refused) => Err(refused.error()),
         Statement::AlterSchemaRename(_)
         | Statement::Begin

@@ -111,6 +111,7 @@ async fn create(
         kind: TableKind::Managed(managed.clone()),
         columns,
         comment: None,
+        owner: Some(context.owner()),
     };
     let source = upload_plan(context, rows).await?;
     create_with_rows(context, (table, &managed), mode, source).await

@@ -84,6 +84,7 @@ pub(super) async fn create_table(
         kind: TableKind::Managed(managed.clone()),
         columns,
         comment: create.comment.clone(),
+        owner: Some(context.owner()),
     };
     let Some(source) = source else {
         catalog.create_table(table, mode).await?;

@@ -27,11 +27,11 @@ pub(super) async fn alter(context: &StatementContext, alter: &AlterLimit) -> Res
 
 /// The rows of `SHOW LIMITS`: one's own, and all of them to administrators.
 pub(super) async fn rows(context: &StatementContext) -> Result<Vec<Vec<Option<String>>>> {
-    let user = context.session.user();
+    let (user, admin) = (context.session.user(), context.session.is_admin());
     let limits = context.core().catalog.all_limits().await?;
     Ok(limits
         .into_iter()
-        .filter(|(limited, _, _)| user.admin || *limited == user.name)
+        .filter(|(limited, _, _)| admin || *limited == user.name)
         .map(|(limited, name, value)| vec![Some(limited), Some(name), Some(value)])
         .collect())
 }

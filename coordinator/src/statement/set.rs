@@ -61,6 +61,7 @@ pub(super) fn kill(context: &StatementContext, query_id: &str) -> Result<Outcome
         Error::invalid(format!("\"{query_id}\" is no query id")).with_source(error)
     })?;
     let user = context.session.user();
-    context.core().queries.kill(id, &user.name, user.admin)?;
+    let admin = context.session.is_admin();
+    context.core().queries.kill(id, &user.name, admin)?;
     Ok(context.done())
 }

@@ -8,7 +8,7 @@ use waterbuck_engine::{Error, Result};
 use super::StatementContext;
 use super::dispatch::rows_of;
 use super::rows::{named_like, text_outcome, text_schema};
-use super::{found_files, limits, query, show_create, table_details, tokens};
+use super::{found_files, limits, query, show_create, show_rights, table_details, tokens};
 use crate::session::{Outcome, PreparedStatement};
 use crate::system;
 
@@ -125,6 +125,8 @@ async fn answer(context: &StatementContext, show: &Show) -> Result<Answer> {
         }
         Show::Setting(_) => Answer::Text(&["name", "value"]),
         Show::Users => Answer::Text(&["name", "admin"]),
+        Show::Roles => Answer::Text(show_rights::ROLES),
+        Show::Grants { .. } => Answer::Text(show_rights::GRANTS),
         Show::Tokens => Answer::Text(tokens::LISTED),
         Show::Limits => Answer::Text(limits::LISTED),
         Show::Columns { .. } => Answer::Text(table_details::COLUMNS),
@@ -147,6 +149,10 @@ async fn text_rows(context: &StatementContext, show: &Show) -> Result<Vec<Vec<Op
             let row =
                 |user: waterbuck_catalog::User| vec![Some(user.name), Some(user.admin.to_string())];
             Ok(users.into_iter().map(row).collect())
+        }
+        Show::Roles => show_rights::roles(context).await,
+        Show::Grants { grantee, object } => {
+            show_rights::grants(context, grantee.as_ref(), object.as_ref()).await
         }
         Show::Tokens => tokens::rows(context).await,
         Show::Limits => limits::rows(context).await,

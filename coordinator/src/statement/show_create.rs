@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use waterbuck_catalog::{ColumnDef, ExternalTable, ManagedTable, TableDef, TableKind, ViewDef};
 
-use waterbuck_engine::sql::sql_type;
+use waterbuck_engine::sql::{ViewSecurity, sql_type};
 
 /// The statement that makes `table`.
 pub(super) fn statement(table: &TableDef) -> String {
@@ -31,7 +31,11 @@ fn create_view(name: &str, view: &ViewDef) -> String {
     } else {
         format!(" ({})", list(&view.column_aliases))
     };
-    format!("CREATE VIEW {name}{columns} AS\n{}", view.sql)
+    let security = match view.security {
+        ViewSecurity::Definer => "",
+        ViewSecurity::Invoker => " SECURITY INVOKER",
+    };
+    format!("CREATE VIEW {name}{columns}{security} AS\n{}", view.sql)
 }
 
 fn create_managed(name: &str, table: &TableDef, managed: &ManagedTable) -> String {
@@ -104,4 +108,29 @@ pub(crate) fn quoted(name: &str) -> String {
 
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_says_whose_rights_it_runs_with() {
+        let text = |security| {
+            let view = ViewDef {
+                sql: "SELECT 1".to_owned(),
+                column_aliases: vec!["a".to_owned()],
+                security,
+            };
+            create_view("v", &view)
+        };
+        assert_eq!(
+            text(ViewSecurity::Definer),
+            "CREATE VIEW v (a) AS\nSELECT 1"
+        );
+        assert_eq!(
+            text(ViewSecurity::Invoker),
+            "CREATE VIEW v (a) SECURITY INVOKER AS\nSELECT 1"
+        );
+    }
 }

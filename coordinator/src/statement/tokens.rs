@@ -52,11 +52,11 @@ pub(super) async fn remove(context: &StatementContext, drop: &DropToken) -> Resu
 
 /// The rows of `SHOW TOKENS`: one's own, and all of them to administrators.
 pub(super) async fn rows(context: &StatementContext) -> Result<Vec<Vec<Option<String>>>> {
-    let user = context.session.user();
+    let (user, admin) = (context.session.user(), context.session.is_admin());
     let tokens = context.core().catalog.tokens().await?;
     Ok(tokens
         .into_iter()
-        .filter(|token| user.admin || token.user == user.name)
+        .filter(|token| admin || token.user == user.name)
         .map(|token| {
             vec![
                 Some(token.name),

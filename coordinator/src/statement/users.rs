@@ -50,6 +50,7 @@ pub(super) async fn alter(context: &StatementContext, alter: &AlterUser) -> Resu
     user.admin = alter.admin.unwrap_or(user.admin);
     catalog.put_user(user).await?;
     context.session.revoke(&alter.name);
+    super::rights::renew(context).await?;
     Ok(context.done())
 }
 

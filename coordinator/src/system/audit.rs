@@ -11,9 +11,9 @@ use crate::statement::StatementContext;
 
 /// One row for each action the user may see.
 pub(super) fn batch(context: &StatementContext) -> Result<RecordBatch> {
-    let user = context.session.user();
+    let (user, admin) = (context.session.user(), context.session.is_admin());
     let mut records = context.core().audit.records();
-    records.retain(|record| user.admin || record.user == user.name);
+    records.retain(|record| admin || record.user == user.name);
     let text = |get: fn(&AuditRecord) -> Option<String>| -> ArrayRef {
         let cells = records.iter().map(|record| get(record));
         Arc::new(cells.collect::<StringArray>())

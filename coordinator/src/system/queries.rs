@@ -18,12 +18,13 @@ type Row = (Arc<QueryRecord>, QueryView, QueryProgress);
 pub(super) async fn batch(context: &StatementContext) -> Result<RecordBatch> {
     context.core().queries.profiled().await;
     let user = context.session.user();
+    let admin = context.session.is_admin();
     let rows: Vec<Row> = context
         .core()
         .queries
         .all()
         .into_iter()
-        .filter(|query| user.admin || query.user == user.name)
+        .filter(|query| admin || query.user == user.name)
         .map(|query| {
             let view = query.view();
             let progress = context.core().progress(&query);

@@ -32,7 +32,7 @@ pub(super) fn batch(context: &StatementContext) -> Result<RecordBatch> {
 
 /// One row for each secret: names and kinds, never keys.
 pub(super) async fn secrets(context: &StatementContext) -> Result<RecordBatch> {
-    let secrets = if context.session.user().admin {
+    let secrets = if context.session.is_admin() {
         context.core().catalog.secrets().await?
     } else {
         vec![]

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use datafusion::common::{SchemaReference, TableReference};
 use datafusion::sql::sqlparser::ast::{DataType, Expr, Query as SqlQuery};
 
+use super::rights::ViewSecurity;
+
 /// A column as declared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnSpec {
@@ -109,6 +111,8 @@ pub struct CreateView {
     pub if_not_exists: bool,
     /// Names for the query's columns; its own names when empty.
     pub columns: Vec<String>,
+    /// Whose rights it runs with.
+    pub security: ViewSecurity,
     /// The query exactly as written.
     pub query_sql: String,
     /// The query.

@@ -27,6 +27,7 @@ mod plan_error;
 mod prepared;
 mod references;
 mod refused;
+mod rights;
 mod security;
 mod show;
 mod source;
@@ -41,6 +42,8 @@ mod write;
 mod limit_tests;
 #[cfg(test)]
 mod plan_error_tests;
+#[cfg(test)]
+mod rights_tests;
 #[cfg(test)]
 mod session_tests;
 #[cfg(test)]
@@ -60,6 +63,11 @@ pub use plan_error::describe_plan_error;
 pub use prepared::{Prepared, PreparedQuery};
 pub use references::TableReferences;
 pub use refused::Refused;
+pub use rights::{
+    ADMIN_ROLE, ActiveRoles, AlterOwner, CreatePolicy, CreateRole, DropPolicy, DropRole, Grant,
+    GrantObject, GrantRole, Grantee, NamedPrivilege, OwnedObject, PUBLIC_ROLE, PolicyKind,
+    Privilege, RightsStatement, ViewSecurity,
+};
 pub use security::{
     AlterLimit, AlterUser, CreateSecret, CreateToken, CreateUser, DropSecret, DropToken, DropUser,
     Hidden, TokenLife,

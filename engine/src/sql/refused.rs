@@ -34,9 +34,8 @@ impl Refused {
             "SELECT INTO" => "write CREATE TABLE name AS SELECT …",
             "COPY FROM" => "make the files an external table and use INSERT INTO … SELECT",
             "ALTER TABLE" => {
-                "tables can be renamed with ALTER TABLE … RENAME TO … and nothing else"
+                "tables can be renamed with RENAME TO, given away with OWNER TO, and nothing else"
             }
-            "GRANT" | "REVOKE" => "users have all rights but those of an ADMIN",
             "CREATE TEMPORARY TABLE" | "CREATE TEMPORARY VIEW" => {
                 "make it in a schema of your own and drop it afterwards"
             }
@@ -58,8 +57,6 @@ pub(super) const REFUSED_STATEMENTS: &[(&[&str], &str)] = &[
     (&["MERGE"], "MERGE"),
     (&["REPLACE"], "REPLACE"),
     (&["TRUNCATE"], "TRUNCATE"),
-    (&["GRANT"], "GRANT"),
-    (&["REVOKE"], "REVOKE"),
     (&["DENY"], "DENY"),
     (&["SAVEPOINT"], "SAVEPOINT"),
     (&["RELEASE"], "RELEASE"),
@@ -142,7 +139,6 @@ pub(super) const REFUSED_OBJECTS: &[(&[&str], [&str; 3])] = &[
         ["CREATE TRIGGER", "DROP TRIGGER", "ALTER TRIGGER"],
     ),
     (&["TYPE"], ["CREATE TYPE", "DROP TYPE", "ALTER TYPE"]),
-    (&["ROLE"], ["CREATE ROLE", "DROP ROLE", "ALTER ROLE"]),
     (
         &["STREAM"],
         ["CREATE STREAM", "DROP STREAM", "ALTER STREAM"],

@@ -2,6 +2,8 @@
 
 use datafusion::common::{SchemaReference, TableReference};
 
+use super::rights::{GrantObject, Grantee};
+
 /// `SHOW …`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Show {
@@ -72,6 +74,15 @@ pub enum Show {
     Secrets,
     /// `SHOW USERS`.
     Users,
+    /// `SHOW ROLES`.
+    Roles,
+    /// `SHOW GRANTS [FOR grantee | ON object]`.
+    Grants {
+        /// Whose grants; everybody's when absent.
+        grantee: Option<Grantee>,
+        /// The grants on what; on everything when absent.
+        object: Option<GrantObject>,
+    },
     /// `SHOW LIMITS`.
     Limits,
     /// `SHOW TOKENS`: names and users, never the tokens.

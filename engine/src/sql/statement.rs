@@ -16,6 +16,7 @@ use super::ddl::{
 };
 use super::explain::Explain;
 use super::prepared::Prepared;
+use super::rights::RightsStatement;
 use super::security::{
     AlterLimit, AlterUser, CreateSecret, CreateToken, CreateUser, DropSecret, DropToken, DropUser,
 };
@@ -110,6 +111,8 @@ pub enum Statement {
     CreateToken(CreateToken),
     /// `DROP TOKEN`.
     DropToken(DropToken),
+    /// Roles, grants, owners and policies.
+    Rights(Box<RightsStatement>),
 
     /// `BEGIN`, `START TRANSACTION`.
     Begin,
@@ -172,6 +175,7 @@ impl Statement {
             Self::DropUser(_) => "DROP USER",
             Self::CreateToken(_) => "CREATE TOKEN",
             Self::DropToken(_) => "DROP TOKEN",
+            Self::Rights(statement) => statement.kind_name(),
             Self::Begin => "BEGIN",
             Self::Commit => "COMMIT",
             Self::Rollback => "ROLLBACK",

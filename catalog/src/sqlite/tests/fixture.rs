@@ -7,6 +7,7 @@ use arrow::datatypes::DataType;
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
+use waterbuck_engine::sql::ViewSecurity;
 
 use crate::model::{
     ColumnDef, ExternalTable, FileColumnStats, ManagedTable, NewDataFile, NewTable, OnExisting,
@@ -67,6 +68,7 @@ impl Fixture {
             kind,
             columns,
             comment: None,
+            owner: None,
         }
     }
 }
@@ -106,6 +108,7 @@ pub(super) fn external(name: &str) -> NewTable {
         kind,
         columns,
         comment: Some("events".to_owned()),
+        owner: None,
     }
 }
 
@@ -113,6 +116,7 @@ pub(super) fn view(name: &str) -> NewTable {
     let kind = TableKind::View(ViewDef {
         sql: "SELECT 1".to_owned(),
         column_aliases: vec!["o\"ne".to_owned()],
+        security: ViewSecurity::Definer,
     });
     let columns = vec![ColumnDef::new("o\"ne", DataType::Int64, false)];
     NewTable {
@@ -120,6 +124,7 @@ pub(super) fn view(name: &str) -> NewTable {
         kind,
         columns,
         comment: None,
+        owner: None,
     }
 }
 

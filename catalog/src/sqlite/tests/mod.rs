@@ -5,5 +5,8 @@ mod fixture;
 mod names;
 mod opening;
 mod others;
+mod policies;
 mod races;
+mod rights;
+mod rights_model;
 mod widening;

@@ -171,7 +171,7 @@ async fn dropping_says_what_is_there() {
 async fn renaming_keeps_everything_but_the_name() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
-    store.create_schema("other", false).await.unwrap();
+    store.create_schema("other", false, None).await.unwrap();
     for (new, moved) in [
         (external("e"), "e2"),
         (view("v"), "v2"),
@@ -248,9 +248,9 @@ async fn comments_are_set_and_removed() {
 async fn schemas_are_dropped_empty_or_by_cascade() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
-    assert!(store.create_schema("s", false).await.unwrap());
-    assert!(!store.create_schema("s", true).await.unwrap());
-    let error = store.create_schema("s", false).await.unwrap_err();
+    assert!(store.create_schema("s", false, None).await.unwrap());
+    assert!(!store.create_schema("s", true, None).await.unwrap());
+    let error = store.create_schema("s", false, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     for mut table in [external("e"), view("d"), fixture.managed("m", &[])] {
         table.name.schema = "s".to_owned();
@@ -274,7 +274,7 @@ async fn schemas_are_dropped_empty_or_by_cascade() {
     assert_eq!(store.tables(None).await.unwrap(), []);
     assert!(store.tables(Some("s")).await.is_err());
     assert!(store.drop_schema("main", false, true).await.is_err());
-    assert!(store.create_schema("s", false).await.unwrap());
+    assert!(store.create_schema("s", false, None).await.unwrap());
 }
 
 #[tokio::test]

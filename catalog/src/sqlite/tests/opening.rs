@@ -1,10 +1,12 @@
 //! Making, reopening and refusing catalog files.
 
 use waterbuck_engine::ErrorKind;
+use waterbuck_engine::sql::{ActiveRoles, Privilege};
 
-use super::fixture::{Fixture, external, file, main, path};
-use crate::model::{FileChange, TableKind};
+use super::fixture::{Fixture, external, file, main, path, view};
+use crate::model::{FileChange, TableDef, TableKind};
 use crate::open_sqlite;
+use crate::rights::Securable;
 
 #[tokio::test]
 async fn a_new_catalog_has_the_layout_of_the_specification() {
@@ -85,8 +87,8 @@ async fn other_versions_and_other_files_are_refused() {
             "",
         ),
         (
-            "UPDATE wb_setting SET value = '2' WHERE key = 'catalog.layout_version'",
-            "layout \"2\"",
+            "UPDATE wb_setting SET value = '99' WHERE key = 'catalog.layout_version'",
+            "layout \"99\"",
         ),
     ] {
         sqlx::raw_sql(sql)
@@ -164,4 +166,51 @@ async fn the_file_is_its_owners_alone() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+/// The file as the version made it that knew tokens and no roles.
+const SECOND_LAYOUT: &str = "
+    DROP TABLE wb_role; DROP TABLE wb_role_member; DROP TABLE wb_grant; DROP TABLE wb_owner;
+    DROP TABLE wb_policy; DROP TABLE wb_invoker_view;
+    ALTER TABLE wb_user ADD COLUMN admin BIGINT NOT NULL DEFAULT 0;
+    INSERT INTO wb_user VALUES ('admin', 'h', 1), ('ann', 'h', 0);
+    INSERT INTO wb_token VALUES ('h1', 'ann', 'etl', 1, NULL);
+    UPDATE wb_setting SET value = '2' WHERE key = 'catalog.layout_version';";
+
+/// What makes the version before of that one.
+const FIRST_LAYOUT: &str = "
+    DROP TABLE wb_token; DROP TABLE wb_limit;
+    UPDATE wb_setting SET value = '1' WHERE key = 'catalog.layout_version';";
+
+#[tokio::test]
+async fn catalogs_of_versions_before_are_upgraded_and_nobody_loses_a_right() {
+    for (scripts, tokens) in [
+        (vec![SECOND_LAYOUT], 1),
+        (vec![SECOND_LAYOUT, FIRST_LAYOUT], 0),
+    ] {
+        let fixture = Fixture::new().await;
+        let table = fixture.create(fixture.managed("m", &[])).await;
+        fixture.create(view("v")).await;
+        let mut raw = fixture.raw().await;
+        for script in scripts {
+            sqlx::raw_sql(script).execute(&mut raw).await.unwrap();
+        }
+        is_upgraded(&fixture, &table, tokens).await;
+    }
+}
+
+async fn is_upgraded(fixture: &Fixture, table: &TableDef, tokens: usize) {
+    for _ in 0..2 {
+        let store = fixture.other().await;
+        let users = store.users().await.unwrap();
+        let users: Vec<_> = users.iter().map(|u| (u.name.as_str(), u.admin)).collect();
+        assert_eq!(users, [("admin", true), ("ann", false)]);
+        assert_eq!(store.roles().await.unwrap(), ["admin", "public"]);
+        assert_eq!(store.tables(None).await.unwrap().len(), 2);
+        let ann = store.rights("ann", &ActiveRoles::All).await.unwrap();
+        let object = Securable::of(table);
+        assert!(ann.may(Privilege::Insert, &object, None) && !ann.is_admin());
+        assert_eq!(store.tokens().await.unwrap().len(), tokens);
+        assert!(store.limits("ann").await.unwrap().is_empty());
+    }
 }

@@ -213,18 +213,6 @@ async fn tokens_belong_to_a_user_and_go_with_them() {
     assert_eq!(store.token("h1").await.unwrap(), None);
 }
 
-/// A catalog that was made before there were tokens.
-#[tokio::test]
-async fn an_older_catalog_gets_the_tables_it_lacks() {
-    let fixture = Fixture::new().await;
-    let mut raw = fixture.raw().await;
-    sqlx::raw_sql("DROP TABLE wb_token")
-        .execute(&mut raw)
-        .await
-        .unwrap();
-    assert_eq!(fixture.other().await.tokens().await.unwrap(), []);
-}
-
 #[tokio::test]
 async fn limits_belong_to_a_user_and_go_with_them() {
     let fixture = Fixture::new().await;

@@ -20,6 +20,7 @@ impl Contents {
         schemas.extend([INFORMATION_SCHEMA, SCHEMA].map(|name| SchemaDef {
             name: name.to_owned(),
             comment: None,
+            owner: None,
         }));
         schemas.sort_by(|a, b| a.name.cmp(&b.name));
         relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));

@@ -77,6 +77,7 @@ mod tests {
     use waterbuck_catalog::{
         ColumnDef, ExternalTable, SchemaDef, TableDef, TableKind, TableName, ViewDef,
     };
+    use waterbuck_engine::sql::ViewSecurity;
 
     use super::*;
     use crate::system::INFORMATION_SCHEMA;
@@ -90,6 +91,7 @@ mod tests {
             columns: vec![ColumnDef::new("a", DataType::Int32, true)],
             comment: Some("said".to_owned()),
             begin_snapshot: 1,
+            owner: None,
         })
     }
 
@@ -109,10 +111,12 @@ mod tests {
         let view = ViewDef {
             sql: "SELECT 1 AS a".to_owned(),
             column_aliases: vec![],
+            security: ViewSecurity::Definer,
         };
         let schema = SchemaDef {
             name: "s".to_owned(),
             comment: Some("mine".to_owned()),
+            owner: None,
         };
         let own = Schema::new(vec![Field::new("x", DataType::Utf8, true)]);
         let relations = vec![

@@ -3,11 +3,13 @@
 use datafusion::common::TableReference;
 use datafusion::sql::sqlparser::ast::ObjectName;
 
+use super::grants::grantee;
 use super::users;
 use crate::sql::cursor::{Cursor, lower_unless_quoted, table_reference};
 use crate::sql::ddl::{AlterSchemaRename, AlterTableRename, CommentOn, CommentTarget};
 use crate::sql::fault::Parsed;
 use crate::sql::refused::{REFUSED_OBJECTS, Refused};
+use crate::sql::rights::{AlterOwner, OwnedObject, RightsStatement};
 use crate::sql::statement::Statement;
 
 pub(super) fn alter(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
@@ -20,7 +22,12 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     }
     if cursor.eat_any(&["SCHEMA", "DATABASE"]) {
         let name = cursor.schema()?;
-        cursor.expect(&["RENAME", "TO"])?;
+        if cursor.eat(&["OWNER", "TO"]) {
+            return owner(cursor, OwnedObject::Schema(name), false);
+        }
+        if !cursor.eat(&["RENAME", "TO"]) {
+            return cursor.expected("RENAME TO or OWNER TO");
+        }
         let to = cursor.name()?;
         return Ok(Statement::AlterSchemaRename(AlterSchemaRename { name, to }));
     }
@@ -30,9 +37,17 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     }
     let if_exists = cursor.if_exists();
     let name = cursor.new_table()?;
+    if cursor.eat(&["OWNER", "TO"]) {
+        let object = if view {
+            OwnedObject::View(name)
+        } else {
+            OwnedObject::Table(name)
+        };
+        return owner(cursor, object, if_exists);
+    }
     if !cursor.eat(&["RENAME", "TO"]) {
         if cursor.at_end() {
-            return cursor.expected("RENAME TO");
+            return cursor.expected("RENAME TO or OWNER TO");
         }
         cursor.rest();
         return Ok(Statement::Refused(Refused::new("ALTER TABLE")));
@@ -44,6 +59,17 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
         if_exists,
         view,
     }))
+}
+
+/// `OWNER TO` has been read.
+fn owner(cursor: &mut Cursor<'_>, object: OwnedObject, if_exists: bool) -> Parsed<Statement> {
+    let to = grantee(cursor)?;
+    let alter = RightsStatement::AlterOwner(AlterOwner {
+        object,
+        if_exists,
+        to,
+    });
+    Ok(Statement::Rights(Box::new(alter)))
 }
 
 /// `COMMENT ON` has been read.

@@ -5,12 +5,13 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::clauses::Clauses;
 use super::columns::declarations;
-use super::{secrets, tokens, users};
+use super::{policies, roles, secrets, tokens, users};
 use crate::Error;
 use crate::sql::cursor::Cursor;
 use crate::sql::ddl::{CreateExternalTable, CreateSchema, CreateTable, CreateView};
 use crate::sql::fault::Parsed;
 use crate::sql::refused::{REFUSED_OBJECTS, Refused};
+use crate::sql::rights::ViewSecurity;
 use crate::sql::statement::Statement;
 
 pub(super) fn create(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
@@ -43,7 +44,18 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     if cursor.eat(&["TOKEN"]) {
         return tokens::create_token(cursor);
     }
-    cursor.expected("TABLE, EXTERNAL TABLE, VIEW, SCHEMA, SECRET, USER or TOKEN")
+    if cursor.eat(&["ROLE"]) {
+        return roles::create_role(cursor);
+    }
+    if cursor.eat(&["ROW", "FILTER"]) {
+        return policies::create_row_filter(cursor);
+    }
+    if cursor.eat(&["COLUMN", "MASK"]) {
+        return policies::create_column_mask(cursor);
+    }
+    cursor.expected(
+        "TABLE, EXTERNAL TABLE, VIEW, SCHEMA, SECRET, USER, TOKEN, ROLE, ROW FILTER or COLUMN MASK",
+    )
 }
 
 fn new_name(cursor: &mut Cursor<'_>, or_replace: bool) -> Parsed<(TableReference, bool)> {
@@ -154,6 +166,7 @@ fn view(cursor: &mut Cursor<'_>, or_replace: bool) -> Parsed<Statement> {
     } else {
         None
     };
+    let security = security(cursor)?;
     cursor.expect(&["AS"])?;
     let start = cursor.mark();
     let query = cursor.query()?;
@@ -163,10 +176,23 @@ fn view(cursor: &mut Cursor<'_>, or_replace: bool) -> Parsed<Statement> {
         or_replace,
         if_not_exists,
         columns,
+        security,
         query_sql,
         query,
         comment,
     })))
+}
+
+/// `SECURITY DEFINER | INVOKER`, or nothing.
+fn security(cursor: &mut Cursor<'_>) -> Parsed<ViewSecurity> {
+    if !cursor.eat(&["SECURITY"]) {
+        return Ok(ViewSecurity::default());
+    }
+    if cursor.eat(&["INVOKER"]) {
+        return Ok(ViewSecurity::Invoker);
+    }
+    cursor.expect(&["DEFINER"])?;
+    Ok(ViewSecurity::Definer)
 }
 
 fn schema(cursor: &mut Cursor<'_>) -> Parsed<Statement> {

@@ -3,6 +3,7 @@
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::clauses::word_or_string;
+use super::roles::{at_set_role, set_role};
 use crate::sql::cursor::Cursor;
 use crate::sql::fault::Parsed;
 use crate::sql::statement::Statement;
@@ -18,6 +19,9 @@ pub(super) fn use_schema(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
 }
 
 pub(super) fn set(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
+    if at_set_role(cursor) {
+        return set_role(cursor);
+    }
     if !matches!(
         cursor.parser.peek_nth_token_ref(1).token,
         Token::Eq | Token::Period

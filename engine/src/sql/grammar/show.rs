@@ -2,6 +2,7 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
+use super::grants::{grantee, object};
 use super::session::setting_name;
 use crate::sql::cursor::Cursor;
 use crate::sql::fault::Parsed;
@@ -25,7 +26,8 @@ fn what(cursor: &mut Cursor<'_>) -> Parsed<Show> {
     if cursor.at_end() {
         return cursor.expected(
             "TABLES, SCHEMAS, COLUMNS, PARTITIONS, FILES, STATS, CREATE TABLE, FUNCTIONS, QUERIES, \
-             EXECUTORS, SETTINGS, SECRETS, USERS, LIMITS, TOKENS or the name of a setting",
+             EXECUTORS, SETTINGS, SECRETS, USERS, ROLES, GRANTS, LIMITS, TOKENS or the name of a \
+             setting",
         );
     }
     Ok(Show::Setting(setting_name(cursor)?))
@@ -66,6 +68,10 @@ fn lists(cursor: &mut Cursor<'_>) -> Parsed<Option<Show>> {
         Show::Secrets
     } else if cursor.eat(&["USERS"]) {
         Show::Users
+    } else if cursor.eat(&["ROLES"]) {
+        Show::Roles
+    } else if cursor.eat(&["GRANTS"]) {
+        grants(cursor)?
     } else if cursor.eat(&["LIMITS"]) {
         Show::Limits
     } else if cursor.eat(&["TOKENS"]) {
@@ -74,6 +80,18 @@ fn lists(cursor: &mut Cursor<'_>) -> Parsed<Option<Show>> {
         return Ok(None);
     };
     Ok(Some(show))
+}
+
+/// `SHOW GRANTS` has been read.
+fn grants(cursor: &mut Cursor<'_>) -> Parsed<Show> {
+    let mut show = (None, None);
+    if cursor.eat(&["FOR"]) {
+        show.0 = Some(grantee(cursor)?);
+    } else if cursor.eat(&["ON"]) {
+        show.1 = Some(object(cursor)?);
+    }
+    let (grantee, object) = show;
+    Ok(Show::Grants { grantee, object })
 }
 
 /// What is shown of one table.

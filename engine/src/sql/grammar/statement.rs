@@ -5,7 +5,7 @@ use crate::sql::fault::Parsed;
 use crate::sql::refused::{REFUSED_STATEMENTS, Refused};
 use crate::sql::statement::Statement;
 
-use super::{admin, alter, copy, create, drop, explain, insert, prepared, session, show};
+use super::{admin, alter, copy, create, drop, explain, grants, insert, prepared, session, show};
 
 /// Parses one statement; what follows it is left to the caller.
 pub(in crate::sql) fn statement(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
@@ -44,6 +44,8 @@ const RULES: &[(&[&str], Rule)] = &[
     (&["COMPUTE", "INCREMENTAL", "STATS"], admin::compute_stats),
     (&["COMPUTE", "STATS"], admin::compute_stats),
     (&["KILL"], admin::kill),
+    (&["GRANT"], grants::grant),
+    (&["REVOKE"], grants::revoke),
     (&["PREPARE"], prepared::prepare),
     (&["EXECUTE"], prepared::execute),
     (&["DEALLOCATE"], prepared::deallocate),

@@ -1,0 +1,14 @@
+//! Roles, grants, owners and policies in their tables.
+
+mod grantees;
+mod grants;
+mod load;
+mod owners;
+mod policies;
+mod roles;
+mod store;
+
+pub(super) use grantees::{admins, forget_grantee, keep_an_admin, make_admin, unmake_admin};
+pub(super) use owners::{
+    all as owners_by_id, attach as attach_owners, forget_object, insert_owner,
+};
