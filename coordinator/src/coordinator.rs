@@ -250,7 +250,11 @@ impl Core {
         let id = query.id.to_string();
         let mut work = self.members.work_for(&id);
         work.extend(self.runtime.query_work(&id));
-        QueryProgress::new(&query.view(), &work)
+        let mut progress = QueryProgress::new(&query.view(), &work);
+        if query.conceals_reads() {
+            progress.forget_reads();
+        }
+        progress
     }
 
     /// Runs `work` to its end, whatever becomes of the caller, and gives what it gave.

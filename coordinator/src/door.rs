@@ -8,8 +8,9 @@ use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use serde_json::{Value, json};
 use uuid::Uuid;
-use waterbuck_catalog::TableKind;
+use waterbuck_catalog::{Securable, TableKind};
 use waterbuck_engine::cluster::HEARTBEAT_ACTION;
+use waterbuck_engine::sql::Privilege;
 use waterbuck_engine::{Error, Result};
 
 use crate::coordinator::Coordinator;
@@ -23,6 +24,7 @@ use crate::plan::{CATALOG_NAME, arrow_schema};
 use crate::quota::Counted;
 use crate::session::{Outcome, Session};
 use crate::system;
+use crate::visible::{Visible, lacking};
 
 /// The coordinator as the Flight SQL door sees it.
 pub struct Door(pub Arc<Coordinator>);
@@ -158,7 +160,9 @@ impl FlightSession for OpenSession {
     }
 
     async fn list_schemas(&self) -> Result<Vec<SchemaInfo>> {
-        let known = self.0.core().catalog.schemas().await?;
+        let rights = self.0.rights().await?;
+        let visible = Visible::new(&self.0.core().catalog, &rights);
+        let known = visible.schemas().await?;
         let names = known.into_iter().map(|schema| schema.name);
         let names = names.chain([system::INFORMATION_SCHEMA, system::SCHEMA].map(str::to_owned));
         Ok(names
@@ -170,7 +174,9 @@ impl FlightSession for OpenSession {
     }
 
     async fn list_tables(&self, include_schema: bool) -> Result<Vec<TableInfo>> {
-        let tables = self.0.core().catalog.tables(None).await?;
+        let rights = self.0.rights().await?;
+        let visible = Visible::new(&self.0.core().catalog, &rights);
+        let tables = visible.relations().await?;
         let info = |table: waterbuck_catalog::TableDef| TableInfo {
             catalog: CATALOG_NAME.to_owned(),
             schema: table.name.schema,
@@ -238,6 +244,21 @@ impl FlightSession for OpenSession {
             let fits = value.is_none_or(|value| value.to_string() == CATALOG_NAME);
             let only = || Error::not_found(format!("the only catalog is \"{CATALOG_NAME}\""));
             return fits.then_some(()).ok_or_else(only);
+        }
+        let rights = self.0.rights().await?;
+        let setting = Securable::Setting(name.to_owned());
+        if name == "schema" {
+            // As USE, which is nobody's privilege.
+            let schema = value.as_ref().map(OptionValue::to_string);
+            let visible = Visible::new(&self.0.core().catalog, &rights);
+            match schema {
+                Some(schema) if !system::is_system(&schema) => {
+                    visible.check_schema(&schema).await?
+                }
+                _ => {}
+            }
+        } else if !rights.may(Privilege::Set, &setting, None) {
+            return Err(lacking(Privilege::Set, &setting));
         }
         self.0.change_settings(|settings| match value {
             Some(value) => settings.set(name, &value.to_string()),

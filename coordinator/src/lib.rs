@@ -1,5 +1,6 @@
 //! Control plane: sessions, statements, queries, membership, and the Flight SQL door.
 
+mod apart;
 mod audit;
 mod cluster;
 mod coordinator;
@@ -19,6 +20,7 @@ mod session;
 mod statement;
 mod system;
 mod tables;
+mod visible;
 
 pub use cluster::{ExecutorInfo, ExecutorState, Membership};
 pub use coordinator::{Coordinator, CoordinatorParts};

@@ -10,12 +10,14 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use parking_lot::Mutex;
 use uuid::Uuid;
+use waterbuck_catalog::Rights;
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::sql::{
     ActiveRoles, ParseLimits, ParsedStatement, PreparedQuery, number_placeholders, parse,
 };
 use waterbuck_engine::{Error, ErrorKind, Result};
 
+use crate::apart::apart;
 use crate::coordinator::Core;
 use crate::ingest::Ingest;
 use crate::names::did_you_mean;
@@ -156,6 +158,16 @@ impl Session {
         *self.roles.lock() = (roles, admin);
     }
 
+    /// What its user may do now, with the roles that count.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub(crate) async fn rights(&self) -> Result<Rights> {
+        let (roles, admin) = self.roles();
+        let rights = self.core.catalog.rights(&self.user.name, &roles).await?;
+        Ok(if admin { rights.as_admin() } else { rights })
+    }
+
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
@@ -248,13 +260,16 @@ impl Session {
     /// # Errors
     /// Everything that is found while planning.
     pub async fn prepare(self: &Arc<Self>, sql: &str) -> Result<PreparedStatement> {
-        let parsed = self.parse_one(sql)?;
-        let context = self.enter(&parsed, vec![]);
-        let prepared = match self.quota.begin(Instant::now()) {
-            Ok(()) => statement::prepare(&context, &parsed).await,
-            Err(error) => Err(error),
+        let work = async {
+            let parsed = self.parse_one(sql)?;
+            let context = self.enter(&parsed, vec![]);
+            let prepared = match self.quota.begin(Instant::now()) {
+                Ok(()) => statement::prepare(&context, &parsed).await,
+                Err(error) => Err(error),
+            };
+            context.settle_prepared(prepared)
         };
-        context.settle_prepared(prepared)
+        apart(sql, work).await
     }
 
     /// Runs one statement; each row of `parameters` is one set of values for its parameters.
@@ -266,8 +281,11 @@ impl Session {
         sql: &str,
         parameters: Vec<RecordBatch>,
     ) -> Result<Outcome> {
-        let parsed = self.parse_one(sql)?;
-        self.run(&parsed, parameters).await
+        let work = async {
+            let parsed = self.parse_one(sql)?;
+            self.run(&parsed, parameters).await
+        };
+        apart(sql, work).await
     }
 
     /// Runs a statement that was parsed before.

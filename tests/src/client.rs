@@ -8,6 +8,7 @@ use arrow_flight::{
     decode::FlightRecordBatchStream,
     error::FlightError,
     sql::client::{FlightSqlServiceClient, PreparedStatement},
+    sql::{CommandGetDbSchemas, CommandGetTables},
 };
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use tonic::{
@@ -78,10 +79,14 @@ impl ClientError {
         }
     }
 
+    /// The client library tells a refused login in words alone, the code by its description.
     fn unknown(error: impl fmt::Display) -> Self {
+        let message = error.to_string();
+        let said = |code: &Code| message.contains(&format!("code: '{}'", code.description()));
+        let code = (0..=16).map(Code::from_i32).find(said);
         Self {
-            code: Code::Unknown,
-            message: error.to_string(),
+            code: code.unwrap_or(Code::Unknown),
+            message,
             sqlstate: None,
         }
     }
@@ -172,6 +177,29 @@ impl Client {
     /// Prepares a statement, for tests of parameters and schemas.
     pub async fn prepare(&self, sql: &str) -> Result<PreparedStatement<Channel>> {
         Ok(self.inner.clone().prepare(sql.to_owned(), None).await?)
+    }
+
+    /// The schemas that the metadata call tells of.
+    pub async fn schemas(&self) -> Result<Answer> {
+        let request = CommandGetDbSchemas {
+            catalog: None,
+            db_schema_filter_pattern: None,
+        };
+        let info = self.inner.clone().get_db_schemas(request).await?;
+        self.open(info).collect().await
+    }
+
+    /// The tables that the metadata call tells of, each with its columns.
+    pub async fn tables(&self) -> Result<Answer> {
+        let request = CommandGetTables {
+            catalog: None,
+            db_schema_filter_pattern: None,
+            table_name_filter_pattern: None,
+            table_types: vec![],
+            include_schema: true,
+        };
+        let info = self.inner.clone().get_tables(request).await?;
+        self.open(info).collect().await
     }
 
     /// Reads every endpoint of a [`FlightInfo`] one after the other.

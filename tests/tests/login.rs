@@ -115,7 +115,7 @@ async fn limits_hold_for_their_user_and_are_named() {
 }
 
 fn assert_limit(result: Result<(), waterbuck_tests::ClientError>, name: &str) {
-    let error = result.unwrap_err();
+    let error = result.expect_err("there is a limit");
     assert_eq!(error.code, Code::ResourceExhausted, "{error}");
     assert!(error.message.contains(name), "{error}");
 }

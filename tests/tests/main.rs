@@ -12,6 +12,7 @@ mod plans;
 mod progress;
 mod property;
 mod restart;
+mod rights;
 mod slt;
 mod tables;
 mod tls;

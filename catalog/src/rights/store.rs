@@ -63,4 +63,7 @@ pub trait RightsStore: Send + Sync {
 
     /// What a user may do now. A user the catalog does not know has what everybody has.
     async fn rights(&self, user: &str, active: &ActiveRoles) -> Result<Rights>;
+
+    /// What the owner of something may do, with all roles; administrators own what nobody does.
+    async fn owner_rights(&self, owner: Option<&Grantee>) -> Result<Rights>;
 }

@@ -298,3 +298,54 @@ fn masks_that_would_tie_are_rivals() {
         assert_eq!(rival_mask(&[there], &new).is_some(), tie, "{new:?}");
     }
 }
+
+#[test]
+fn a_role_that_owns_a_view_reads_with_its_own_grants_and_filters() {
+    let filter = |name: &str, grantee| Policy {
+        table_id: 1,
+        name: name.to_owned(),
+        kind: PolicyKind::RowFilter,
+        expression: "true".to_owned(),
+        grantees: vec![grantee],
+    };
+    let facts = Facts {
+        memberships: vec![has("reader", role("ops")), has("ops", user("ann"))],
+        grants: vec![
+            usage(),
+            granted(role("reader"), Privilege::Select, table(1)),
+            granted(user("ann"), Privilege::Select, table(2)),
+        ],
+        policies: vec![filter("r", role("reader")), filter("a", user("ann"))],
+        ..Facts::default()
+    };
+    let ops = Rights::of_role("ops", facts);
+    assert!(ops.may(Privilege::Select, &table(1), None));
+    assert!(!ops.may(Privilege::Select, &table(2), None) && !ops.is_admin());
+    let bound: Vec<&str> = ops.row_filters(1).map(|f| f.name.as_str()).collect();
+    assert_eq!(bound, ["r"]);
+    assert!(ops.is_bound(1) && !ops.is_bound(2));
+    assert!(ops.is_bound_as(&ops) && !ops.is_bound_as(&Rights::of_role("r", Facts::default())));
+    assert!(!ops.reads_whole(&table(1)));
+    assert!(Rights::of_role("admin", Facts::default()).is_admin());
+}
+
+#[test]
+fn a_column_is_seen_by_whoever_may_do_something_to_it() {
+    let on = |privilege, column: &str| {
+        let mut given = granted(user("ann"), privilege, table(1));
+        given.target.column = Some(column.to_owned());
+        given
+    };
+    let grants = vec![
+        usage(),
+        on(Privilege::Select, "a"),
+        on(Privilege::Insert, "b"),
+        granted(user("ann"), Privilege::Drop, table(1)),
+    ];
+    let ann = ann(&Facts {
+        grants,
+        ..Facts::default()
+    });
+    let seen = ["a", "b", "c"].map(|column| ann.sees_column(&table(1), column));
+    assert_eq!(seen, [true, true, false]);
+}

@@ -106,6 +106,21 @@ impl Rights {
         let me = Grantee::User(user.to_owned());
         let held = roles_of(&facts.memberships, &me);
         let active = active_of(&facts.memberships, &held, active);
+        Self::with_roles(user, held, active, facts)
+    }
+
+    /// The rights of whoever has `role` and no other role but those it has.
+    pub(crate) fn of_role(role: &str, facts: Facts) -> Self {
+        let held = roles_of(&facts.memberships, &Grantee::Role(role.to_owned()));
+        Self::with_roles("", held.clone(), held, facts)
+    }
+
+    fn with_roles(
+        user: &str,
+        held: BTreeSet<String>,
+        active: BTreeSet<String>,
+        facts: Facts,
+    ) -> Self {
         let counts = |grantee: &Grantee| match grantee {
             Grantee::User(name) => name == user,
             Grantee::Role(role) => active.contains(role),
@@ -151,7 +166,7 @@ impl Rights {
         self
     }
 
-    /// Whose rights they are.
+    /// Whose rights they are; empty for those of a role.
     pub fn user(&self) -> &str {
         &self.user
     }
@@ -245,6 +260,32 @@ impl Rights {
             let binding = binding.filter(|grantee| binds(grantee, &self.user, &self.held));
             binding.map(Closeness::of).max()
         })
+    }
+
+    /// Whether a row filter or a column mask of the table binds the user.
+    pub fn is_bound(&self, table_id: i64) -> bool {
+        self.policies
+            .iter()
+            .any(|policy| policy.table_id == table_id)
+    }
+
+    /// Whether the same row filters and column masks bind both.
+    pub fn is_bound_as(&self, other: &Self) -> bool {
+        self.policies == other.policies
+    }
+
+    /// Whether the user reads every row and column of a table or view as it is.
+    pub fn reads_whole(&self, object: &Securable) -> bool {
+        let bound = matches!(object, Securable::Relation { id, .. } if self.is_bound(*id));
+        !bound && self.may(Privilege::Select, object, None)
+    }
+
+    /// Whether the user may know that a column is there: what may be done to single columns may be
+    /// done to it.
+    pub fn sees_column(&self, object: &Securable, column: &str) -> bool {
+        [Privilege::Select, Privilege::Insert, Privilege::Update]
+            .into_iter()
+            .any(|privilege| self.may(privilege, object, Some(column)))
     }
 
     fn extents(&self, privilege: Privilege, object: &Securable) -> impl Iterator<Item = &Extent> {

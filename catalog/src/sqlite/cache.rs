@@ -33,6 +33,8 @@ struct Watch {
     connection: SqliteConnection,
     data_version: Option<i64>,
     schema_version: Option<i64>,
+    /// How often somebody was seen to have committed.
+    commits: u64,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +54,7 @@ impl NameCache {
             connection,
             data_version: None,
             schema_version: None,
+            commits: 0,
         };
         Ok(Self {
             watch: tokio::sync::Mutex::new(watch),
@@ -79,8 +82,15 @@ impl NameCache {
             }
             watch.schema_version = Some(schema_version);
             watch.data_version = Some(data_version);
+            watch.commits += 1;
         }
         Ok(Generation(self.entries.lock().generation))
+    }
+
+    /// Asks whether anybody has committed anything, and counts what it hears of.
+    pub(super) async fn commits(&self) -> Outcome<u64> {
+        self.observe().await?;
+        Ok(self.watch.lock().await.commits)
     }
 
     /// What is remembered of a name: nothing, that it does not exist, or its definition.

@@ -13,6 +13,7 @@ use super::database::Database;
 use super::fault::{Fault, Outcome};
 use super::lookup::{missing_object, missing_schema};
 use super::read::{Scope, definition, definitions};
+use super::rights::RightsCache;
 use super::{alter, comment, create, drop, files, insert_files, limits, lookup, rename};
 use super::{schemas, secrets, settings, statistics, tokens, users};
 use crate::model::{
@@ -27,6 +28,7 @@ pub(super) struct SqliteCatalog {
     database: Database,
     data_path: Arc<str>,
     names: NameCache,
+    rights: RightsCache,
 }
 
 impl SqliteCatalog {
@@ -36,11 +38,20 @@ impl SqliteCatalog {
             data_path: database.data_path(),
             database,
             names,
+            rights: RightsCache::default(),
         })
     }
 
     pub(super) fn database(&self) -> &Database {
         &self.database
+    }
+
+    pub(super) fn names(&self) -> &NameCache {
+        &self.names
+    }
+
+    pub(super) fn rights_cache(&self) -> &RightsCache {
+        &self.rights
     }
 
     pub(super) fn error(&self, fault: Fault) -> Error {

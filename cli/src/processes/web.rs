@@ -110,7 +110,6 @@ impl Listener for Connections {
                     let peer = connection.peer().address().unwrap_or(self.address);
                     return (connection, peer);
                 }
-                Some(Err(never)) => match never {},
                 None => std::future::pending().await,
             }
         }
@@ -156,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    async fn page(address: std::net::SocketAddr, path: &str) -> String {
+    async fn page(address: SocketAddr, path: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();

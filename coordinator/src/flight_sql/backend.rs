@@ -157,7 +157,8 @@ pub enum StatementInput {
     Sql(String),
     /// A prepared statement. Each row of `parameters` holds one set of parameters, by position.
     /// Several rows are one plan: a query gives the rows of the first set, then those of the
-    /// second, an update changes what all of them say, or nothing. Types are those the client sent, not always those of `parameter_schema`.
+    /// second, an update changes what all of them say, or nothing. Types are those the client sent,
+    /// not always those of `parameter_schema`.
     Prepared {
         /// What [`FlightSession::prepare`] gave.
         prepared: Arc<Prepared>,

@@ -35,6 +35,7 @@ use super::results::Results;
 use super::sql_info::ServerInfo;
 use super::status::{malformed, status, unsupported};
 use super::type_info::TypeInfo;
+use super::whole_body::WholeRequests;
 
 /// How long a client may take to send its credentials.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,10 +46,11 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 pub fn service(
     backend: Arc<dyn Backend>,
     config: FlightConfig,
-) -> Result<FlightServiceServer<impl FlightService>> {
+) -> Result<WholeRequests<FlightServiceServer<impl FlightService>>> {
     let message_bytes_max = config.message_bytes_max;
     let door = Door::open(backend, config)?;
-    Ok(FlightServiceServer::new(door).max_decoding_message_size(message_bytes_max))
+    let door = FlightServiceServer::new(door).max_decoding_message_size(message_bytes_max);
+    Ok(WholeRequests(door))
 }
 
 /// The connections of `listener`, to be served by [`transport`]. Small answers leave at once:

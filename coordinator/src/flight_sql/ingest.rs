@@ -1,9 +1,6 @@
 //! CommandStatementIngest in words of our own, or why it is refused.
 
-use arrow_flight::sql::CommandStatementIngest;
-use arrow_flight::sql::command_statement_ingest::table_definition_options::{
-    TableExistsOption, TableNotExistOption,
-};
+use arrow_flight::sql::{CommandStatementIngest, TableExistsOption, TableNotExistOption};
 use tonic::Status;
 
 use super::statement::no_transaction;

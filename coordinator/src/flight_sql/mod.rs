@@ -23,6 +23,7 @@ mod status;
 mod token;
 mod type_info;
 mod upload;
+mod whole_body;
 mod wire;
 mod words;
 
@@ -35,3 +36,4 @@ pub use backend::{
 };
 pub use config::FlightConfig;
 pub use door::{incoming, service, transport};
+pub use whole_body::WholeRequests;

@@ -1,37 +1,33 @@
 //! Resolves the names of one statement and pins what they mean: the statement's snapshot.
 //!
 //! Every table is looked up and its files are listed once, here. What comes out is a small catalog
-//! of just these tables; planning, retries and views see nothing else.
+//! of just these tables, each as the user may see it; planning, retries and views see nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
     MemorySchemaProvider, SchemaProvider, TableProvider,
 };
 use datafusion::common::TableReference;
-use datafusion::execution::SessionStateBuilder;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::parser::Statement as DFStatement;
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use waterbuck_catalog::{TableDef, TableKind, TableName};
-use waterbuck_engine::sql::{ParseLimits, Statement, parse};
-use waterbuck_engine::{Error, Result};
+use waterbuck_catalog::{Rights, Securable, TableDef, TableKind, TableName};
+use waterbuck_engine::sql::{Grantee, Privilege};
+use waterbuck_engine::{Error, ErrorKind, Result};
 
+use super::calls::{called_functions, check_calls};
 use super::errors::plan_error;
-use super::precedence::with_precedence;
 use super::refused_clauses::refuse_forgotten_clauses;
+use super::secured::{Extent, secured};
 use crate::statement::StatementContext;
 use crate::system::{self, InformationSchema};
+use crate::visible::{Visible, lacking};
 
 /// The one catalog.
 pub(crate) const CATALOG_NAME: &str = "waterbuck";
-
-const VIEW_DEPTH_MAX: usize = 32;
 
 /// The tables of one statement.
 pub(crate) struct Bound {
@@ -43,20 +39,40 @@ pub(crate) struct Bound {
 
 /// Binds the names of one statement.
 pub(crate) struct Binder<'a> {
-    context: &'a StatementContext,
-    found: BTreeMap<(String, String), Arc<dyn TableProvider>>,
-    pinned: serde_json::Map<String, Value>,
+    pub(super) context: &'a StatementContext,
+    /// What is being bound with one user's rights: the statement, or the body of a view.
+    pub(super) scope: Scope,
+    /// Tables by id, opened once for all scopes, and what was pinned of each.
+    opened: HashMap<i64, (Arc<dyn TableProvider>, Value)>,
+    /// The rights of views' owners.
+    pub(super) owners: BTreeMap<Option<Grantee>, Arc<Rights>>,
     /// Read when a name asks for it.
     information: Option<Arc<InformationSchema>>,
-    depth: usize,
+    pub(super) depth: usize,
+}
+
+/// A part of a statement that is bound with the same rights.
+#[derive(Default)]
+pub(super) struct Scope {
+    /// Whose they are; read when a name or a call asks for them.
+    pub(super) rights: Option<Arc<Rights>>,
+    /// Tables and views by schema and name, as these rights let them be seen.
+    pub(super) found: BTreeMap<(String, String), Arc<dyn TableProvider>>,
+    /// Files by table, as far as the rights of all scopes around allow to tell.
+    pub(super) pinned: serde_json::Map<String, Value>,
+    /// Every table and view that was read, also in views.
+    pub(super) read: Vec<Securable>,
+    /// Whether files were read that are no table.
+    pub(super) reads_paths: bool,
 }
 
 impl<'a> Binder<'a> {
     pub(crate) fn new(context: &'a StatementContext) -> Self {
         Self {
             context,
-            found: BTreeMap::new(),
-            pinned: serde_json::Map::new(),
+            scope: Scope::default(),
+            opened: HashMap::new(),
+            owners: BTreeMap::new(),
             information: None,
             depth: 0,
         }
@@ -65,11 +81,12 @@ impl<'a> Binder<'a> {
     /// Binds every table a statement names.
     ///
     /// # Errors
-    /// Unknown tables, with the nearest name; locations that cannot be read.
+    /// Tables that do not exist for the user, with the nearest name that does; rights that are
+    /// missing; locations that cannot be read.
     pub(crate) async fn bind(mut self, statement: &DFStatement) -> Result<Bound> {
         let schema = self.context.settings.values().schema.clone();
         self.bind_statement(statement, &schema).await?;
-        self.finish()
+        self.finish().await
     }
 
     /// Binds exactly these tables.
@@ -81,12 +98,22 @@ impl<'a> Binder<'a> {
         for table in tables {
             self.bind_reference(table, &schema).await?;
         }
-        self.finish()
+        self.finish().await
     }
 
-    async fn bind_statement(&mut self, statement: &DFStatement, schema: &str) -> Result<()> {
+    pub(super) async fn bind_statement(
+        &mut self,
+        statement: &DFStatement,
+        schema: &str,
+    ) -> Result<()> {
         refuse_forgotten_clauses(statement)?;
         let base = self.context.core().planner.base();
+        let called = called_functions(statement);
+        // Figures for the planner are not computed by the user.
+        if !called.is_empty() && !self.context.reads_whole_tables() {
+            let rights = self.rights().await?;
+            check_calls(base, &rights, called)?;
+        }
         let references = base
             .resolve_table_references(statement)
             .map_err(|error| plan_error(&self.context.sql, error))?;
@@ -94,6 +121,15 @@ impl<'a> Binder<'a> {
             self.bind_reference(&reference, schema).await?;
         }
         Ok(())
+    }
+
+    /// The rights with which the scope is bound.
+    pub(super) async fn rights(&mut self) -> Result<Arc<Rights>> {
+        if let Some(rights) = &self.scope.rights {
+            return Ok(Arc::clone(rights));
+        }
+        let rights = self.context.rights().await?;
+        Ok(Arc::clone(self.scope.rights.insert(rights)))
     }
 
     async fn bind_reference(&mut self, reference: &TableReference, schema: &str) -> Result<()> {
@@ -109,18 +145,18 @@ impl<'a> Binder<'a> {
             name: reference.table().to_owned(),
         };
         let key = (name.schema.clone(), name.name.clone());
-        if self.found.contains_key(&key) {
+        if self.scope.found.contains_key(&key) {
             return Ok(());
         }
         let elsewhere = self.is_function_or_path(reference);
         if name.schema == system::SCHEMA && !elsewhere {
             let provider = system::table(self.context, &name.name).boxed().await?;
-            self.found.insert(key, provider);
+            self.scope.found.insert(key, provider);
         } else if name.schema == system::INFORMATION_SCHEMA && !elsewhere {
             let provider = self.information_table(&name.name).boxed().await?;
-            self.found.insert(key, provider);
+            self.scope.found.insert(key, provider);
         } else if let Some(provider) = self.catalog_table(reference, &name).await? {
-            self.found.insert(key, provider);
+            self.scope.found.insert(key, provider);
         }
         Ok(())
     }
@@ -149,97 +185,77 @@ impl<'a> Binder<'a> {
         reference: &TableReference,
         name: &TableName,
     ) -> Result<Option<Arc<dyn TableProvider>>> {
+        let rights = self.rights().await?;
         let core = self.context.core();
-        let Some(table) = core.catalog.table(name).await? else {
+        let found = core.catalog.table(name).await?;
+        let seen = found.filter(|table| rights.sees(&Securable::of(table)));
+        let Some(table) = seen else {
             let bare = reference.schema().is_none();
-            if bare
-                && core
-                    .planner
-                    .base()
-                    .table_functions()
-                    .contains_key(&name.name)
-            {
+            let functions = core.planner.base().table_functions();
+            if bare && functions.contains_key(&name.name) {
                 return Ok(None);
             }
             if bare && looks_like_path(&name.name) {
                 return self.path_table(&name.name).await.map(Some);
             }
-            return Err(core.catalog.missing(name).await);
+            let visible = Visible::new(&core.catalog, &rights);
+            return Err(visible.missing("table", name).await);
         };
-        match &table.kind {
-            TableKind::View(_) => self.view(&table).await.map(Some),
-            TableKind::External(_) | TableKind::Managed(_) => {
-                let (provider, pinned) = crate::tables::open(self.context, &table).boxed().await?;
-                self.pinned
-                    .insert(format!("{}.{}", name.schema, name.name), pinned);
-                Ok(Some(provider))
-            }
+        let object = Securable::of(&table);
+        let extent = if self.context.reads_whole_tables() {
+            Extent::Whole
+        } else {
+            Extent::Granted
+        };
+        if extent == Extent::Granted && !rights.may_in_part(Privilege::Select, &object) {
+            return Err(lacking(Privilege::Select, &object));
         }
+        self.scope.read.push(object);
+        let provider = match &table.kind {
+            TableKind::View(view) => self.view(&table, view).await?,
+            TableKind::External(_) | TableKind::Managed(_) => self.open(&table, &rights).await?,
+        };
+        let base = core.planner.base();
+        secured(base, &rights, (&table, provider), extent).map(Some)
     }
 
-    async fn path_table(&mut self, path: &str) -> Result<Arc<dyn TableProvider>> {
-        self.context.admin_only("read a path that is not a table")?;
-        let (provider, pinned) = crate::tables::open_path(self.context, path).boxed().await?;
-        self.pinned.insert(path.to_owned(), pinned);
+    /// All of a table, its files pinned.
+    async fn open(&mut self, table: &TableDef, rights: &Rights) -> Result<Arc<dyn TableProvider>> {
+        let (provider, pinned) = match self.opened.get(&table.id) {
+            Some((provider, pinned)) => (Arc::clone(provider), pinned.clone()),
+            None => {
+                let opened = crate::tables::open(self.context, table).boxed().await?;
+                let known = (Arc::clone(&opened.0), opened.1.clone());
+                self.opened.insert(table.id, known);
+                opened
+            }
+        };
+        // How much there is tells of rows that are filtered out.
+        let told = if rights.is_bound(table.id) {
+            json!({})
+        } else {
+            pinned
+        };
+        self.scope.pinned.insert(table.name.to_string(), told);
         Ok(provider)
     }
 
-    /// A view is planned with the tables its text names, in its own schema.
-    fn view<'b>(
-        &'b mut self,
-        table: &'b TableDef,
-    ) -> BoxFuture<'b, Result<Arc<dyn TableProvider>>> {
-        Box::pin(async move {
-            let TableKind::View(view) = &table.kind else {
-                return Err(Error::internal("not a view"));
-            };
-            let name = format!("{}.{}", table.name.schema, table.name.name);
-            if self.depth >= VIEW_DEPTH_MAX {
-                let message = format!("view \"{name}\" is nested more than {VIEW_DEPTH_MAX} deep");
-                return Err(Error::invalid(message));
-            }
-            let mut parsed = parse(
-                &view.sql,
-                &ParseLimits::from(self.context.settings.values()),
-            )?;
-            let Some(Statement::Query(query)) = parsed.pop().map(|parsed| parsed.statement) else {
-                return Err(Error::data(format!(
-                    "the text of view \"{name}\" is no query"
-                )));
-            };
-            self.depth += 1;
-            self.bind_statement(&query, &table.name.schema).await?;
-            self.depth -= 1;
-            let plan = self
-                .plan_view(&query, &table.name.schema)
-                .boxed()
-                .await
-                .map_err(|error| {
-                    Error::new(error.kind(), format!("view \"{name}\"")).with_source(error)
-                })?;
-            let plan = rename_columns(plan, &view.column_aliases)?;
-            Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))) as Arc<dyn TableProvider>)
-        })
+    async fn path_table(&mut self, path: &str) -> Result<Arc<dyn TableProvider>> {
+        if !self.rights().await?.is_admin() {
+            return Err(Error::new(
+                ErrorKind::PermissionDenied,
+                "only administrators may read a path that is not a table",
+            ));
+        }
+        let (provider, pinned) = crate::tables::open_path(self.context, path).boxed().await?;
+        self.scope.reads_paths = true;
+        self.scope.pinned.insert(path.to_owned(), pinned);
+        Ok(provider)
     }
 
-    async fn plan_view(&self, query: &DFStatement, schema: &str) -> Result<LogicalPlan> {
-        let base = self.context.core().planner.base().clone();
-        let mut config = base.config().clone();
-        self.context.settings.apply(config.options_mut());
-        schema.clone_into(&mut config.options_mut().catalog.default_schema);
-        let state = SessionStateBuilder::new_from_existing(base)
-            .with_config(config)
-            .with_catalog_list(self.catalog_list()?)
-            .build();
-        state
-            .statement_to_plan(with_precedence(query))
-            .await
-            .map_err(|error| plan_error("", error))
-    }
-
-    fn catalog_list(&self) -> Result<Arc<dyn CatalogProviderList>> {
+    pub(super) fn catalog_list(&self) -> Result<Arc<dyn CatalogProviderList>> {
         let catalog = Arc::new(MemoryCatalogProvider::new());
-        for ((schema, name), table) in &self.found {
+        for ((schema, name), table) in &self.scope.found {
             let provider = match catalog.schema(schema) {
                 Some(provider) => provider,
                 None => {
@@ -259,41 +275,48 @@ impl<'a> Binder<'a> {
         Ok(Arc::new(list))
     }
 
-    fn finish(self) -> Result<Bound> {
+    /// Fails when other policies bind than did before files were listed: rows that were added meanwhile
+    /// may be such as a new filter hides.
+    async fn check_policies(&self) -> Result<()> {
+        if self.opened.is_empty() {
+            return Ok(());
+        }
+        let now = self.context.session.rights().await?;
+        let reader = self.scope.rights.as_ref();
+        if reader.is_some_and(|rights| !rights.is_bound_as(&now)) {
+            return Err(policies_changed());
+        }
+        let catalog = &self.context.core().catalog;
+        for (owner, rights) in &self.owners {
+            let now = catalog.owner_rights(owner.as_ref()).await?;
+            if !rights.is_bound_as(&now) {
+                return Err(policies_changed());
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<Bound> {
+        self.check_policies().await?;
         Ok(Bound {
             tables: self.catalog_list()?,
-            snapshot: json!(self.pinned),
+            snapshot: json!(self.scope.pinned),
         })
     }
+}
+
+fn policies_changed() -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        "what you may see was changed while the statement began; run it again",
+    )
 }
 
 fn internal(error: datafusion::common::DataFusionError) -> Error {
     Error::internal("a table cannot be bound").with_source(error)
 }
 
-fn looks_like_path(name: &str) -> bool {
+/// Whether a name may be that of files.
+pub(crate) fn looks_like_path(name: &str) -> bool {
     name.contains('/') || name.contains("://") || (name.contains('.') && !name.ends_with('.'))
-}
-
-fn rename_columns(plan: LogicalPlan, aliases: &[String]) -> Result<LogicalPlan> {
-    if aliases.is_empty() {
-        return Ok(plan);
-    }
-    if aliases.len() != plan.schema().fields().len() {
-        return Err(Error::invalid(format!(
-            "the view names {} columns, its query gives {}",
-            aliases.len(),
-            plan.schema().fields().len()
-        )));
-    }
-    let columns = plan.schema().columns();
-    let renamed = columns
-        .into_iter()
-        .zip(aliases)
-        .map(|(column, alias)| Expr::Column(column).alias(alias))
-        .collect::<Vec<_>>();
-    LogicalPlanBuilder::from(plan)
-        .project(renamed)
-        .and_then(LogicalPlanBuilder::build)
-        .map_err(|error| plan_error("", error))
 }

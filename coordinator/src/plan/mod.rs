@@ -1,6 +1,7 @@
 //! From names to plans: binding, the write node, and what plans say of themselves.
 
 mod bind;
+mod calls;
 mod config;
 mod describe;
 mod errors;
@@ -8,10 +9,12 @@ mod output_names;
 mod precedence;
 mod refused_clauses;
 mod row_check;
+mod secured;
 mod shape;
+mod views;
 mod write_node;
 
-pub(crate) use bind::{Binder, Bound, CATALOG_NAME};
+pub(crate) use bind::{Binder, Bound, CATALOG_NAME, looks_like_path};
 pub(crate) use config::apply_settings;
 pub(crate) use describe::arrow_schema;
 pub use errors::run_error;

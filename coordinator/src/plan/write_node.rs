@@ -19,6 +19,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use parking_lot::Mutex;
 use uuid::Uuid;
 use waterbuck_connectors::files::write::{WriteFilesExec, WriteTarget};
+use waterbuck_engine::seal::SealPlanner;
 
 /// The ids of a statement's attempts to write, the last one last.
 pub(crate) type WriteIds = Arc<Mutex<Vec<Uuid>>>;
@@ -111,7 +112,7 @@ impl UserDefinedLogicalNodeCore for WriteNode {
     }
 }
 
-/// DataFusion's planner, which also knows the write node.
+/// DataFusion's planner, which also knows the write node and seals.
 #[derive(Debug)]
 pub(crate) struct WriteQueryPlanner;
 
@@ -122,9 +123,12 @@ impl QueryPlanner for WriteQueryPlanner {
         logical_plan: &LogicalPlan,
         session: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(WritePlanner)])
-            .create_physical_plan(logical_plan, session)
-            .await
+        DefaultPhysicalPlanner::with_extension_planners(vec![
+            Arc::new(WritePlanner),
+            Arc::new(SealPlanner),
+        ])
+        .create_physical_plan(logical_plan, session)
+        .await
     }
 }
 

@@ -11,6 +11,7 @@ use datafusion_distributed::{
     DistributedExec, DistributedMetricsFormat, display_plan_ascii,
     rewrite_distributed_plan_with_metrics,
 };
+use waterbuck_engine::seal::conceal_text;
 use waterbuck_engine::session::QUERY_MEMORY_METRIC;
 use waterbuck_engine::{Error, Result};
 
@@ -23,7 +24,7 @@ const METRICS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the run of a plan left behind.
 pub(crate) struct Profile {
-    /// The plan, each operator with its metrics.
+    /// The plan, each operator with its metrics, down to the seals.
     pub(crate) plan: String,
     /// One line for dispatch, the coordinator's own part and each stage; none when the plan ran on
     /// the coordinator alone.
@@ -55,7 +56,7 @@ pub(crate) async fn measure(
             }
         };
         return Ok(Profile {
-            plan: shown,
+            plan: conceal_text(&shown),
             stages: vec![],
             memory_peak_bytes: 0,
         });
@@ -71,7 +72,7 @@ pub(crate) async fn measure(
     Ok(Profile {
         stages: stage_times(&summed, &text),
         memory_peak_bytes: memory_peak(&summed),
-        plan: text,
+        plan: conceal_text(&text),
     })
 }
 

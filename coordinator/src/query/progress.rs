@@ -61,6 +61,13 @@ impl QueryProgress {
         }
     }
 
+    /// Forgets how many rows scans have read, where that tells of rows which nobody may count.
+    pub(crate) fn forget_reads(&mut self) {
+        for stage in &mut self.stages {
+            stage.rows_read = 0;
+        }
+    }
+
     /// Stages of which every task has handed out all its rows.
     pub fn stages_done(&self) -> u64 {
         let done = |stage: &&StageWork| stage.tasks_done == stage.tasks;
@@ -131,6 +138,9 @@ mod tests {
         assert_eq!((progress.tasks_done(), progress.tasks_total()), (4, 5));
         assert!((progress.fraction() - 0.8).abs() < 1e-9);
         assert_eq!((progress.rows_read(), progress.memory_peak_bytes), (15, 10));
+        let mut concealed = progress.clone();
+        concealed.forget_reads();
+        assert_eq!((concealed.rows_read(), concealed.stages_done()), (0, 1));
         view.state = QueryState::Finished;
         let finished = QueryProgress::new(&view, &[]);
         assert_eq!((finished.stages_done(), finished.fraction()), (2, 1.0));

@@ -1,6 +1,7 @@
 //! What is known of one query, from the moment its text arrives until it is forgotten.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -128,6 +129,8 @@ pub struct QueryRecord {
     started: Instant,
     /// Stops it, wherever it runs.
     pub cancel: CancellationToken,
+    /// It reads rows that its user may not count.
+    conceals_reads: AtomicBool,
     changing: Mutex<Changing>,
 }
 
@@ -173,6 +176,7 @@ impl QueryRecord {
             started_at: Utc::now(),
             started: Instant::now(),
             cancel: CancellationToken::new(),
+            conceals_reads: AtomicBool::new(false),
             changing: Mutex::new(changing),
         }
     }
@@ -236,6 +240,16 @@ impl QueryRecord {
             changing.state = QueryState::Planning;
         }
         changing.timings.queued = queued;
+    }
+
+    /// Records that the query reads rows that its user may not count.
+    pub(crate) fn conceal_reads(&self) {
+        self.conceals_reads.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the query reads rows that its user may not count.
+    pub(crate) fn conceals_reads(&self) -> bool {
+        self.conceals_reads.load(Ordering::Relaxed)
     }
 
     /// Records the plan of an attempt that starts now.

@@ -32,6 +32,7 @@ use super::result::ResultStream;
 use super::row_end::{RowEnd, tell_row_end};
 use super::session_state::{Attempt, Thrift};
 use super::tasks::equip_tasks;
+use crate::apart::apart;
 use crate::coordinator::Core;
 use crate::plan::{is_changed_file, plan_error, plan_shape};
 use crate::quota::Counted;
@@ -238,7 +239,8 @@ fn is_out_of_memory(error: &DataFusionError) -> bool {
 
 async fn start(core: &Arc<Core>, query: &PlannedQuery, mut attempt: Attempt) -> Result<Started> {
     let executors = core.planner.executors(&core.members, &attempt);
-    let (mut state, plan) = plan_to_fit(core, query, &executors, &mut attempt).await?;
+    let planning = plan_to_fit(core, query, &executors, &mut attempt);
+    let (mut state, plan) = apart(&query.sql, planning).await?;
     core.quotas
         .of(&query.record.user)
         .check_scan(scan_bytes(&plan))?;

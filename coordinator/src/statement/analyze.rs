@@ -10,14 +10,15 @@ use chrono::Utc;
 use datafusion::physical_plan::common::collect;
 use waterbuck_catalog::{ColumnDef, ColumnStatistics, TableKind, TableStatistics};
 use waterbuck_engine::distinct_sketch::{DISTINCT_SKETCH, distinct_count};
-use waterbuck_engine::sql::{Analyze, ParseLimits, Statement, parse};
+use waterbuck_engine::sql::{Analyze, ParseLimits, Privilege, Statement, parse};
 use waterbuck_engine::{Error, Result};
 
 use super::query::{optimise, plan};
-use super::{StatementContext, table_details};
+use super::{StatementContext, permitted};
 use crate::plan::run_error;
 use crate::query::run_query;
 use crate::session::Outcome;
+use crate::visible::Visible;
 
 /// The figures of a column, in the order of the query's result.
 const FIGURES: usize = 5;
@@ -25,16 +26,25 @@ const SKETCH_COMPRESSION: i32 = 3;
 
 /// `ANALYZE TABLE t COMPUTE STATISTICS [FOR COLUMNS …]`.
 pub(super) async fn execute(context: &StatementContext, analyze: &Analyze) -> Result<Outcome> {
-    let table = table_details::find(context, &analyze.table).await?;
+    let name = context.table_name(&analyze.table)?;
+    permitted::refuse_system(&name.schema, &analyze.table)?;
+    let table = permitted::relation(context, "table", &name, Privilege::Alter).await?;
     if matches!(table.kind, TableKind::View(_)) {
         return Err(Error::invalid(format!(
             "\"{}\" is a view: analyze its tables",
             table.name
         )));
     }
-    let columns = chosen(&table.columns, analyze)?;
+    let rights = context.rights().await?;
+    let visible = Visible::new(&context.core().catalog, &rights).narrowed(table.clone());
+    let columns = match analyze.columns {
+        Some(_) => chosen(&visible.columns, analyze)?,
+        None => table.columns.iter().collect(),
+    };
     let sql = query(&table.name.schema, &table.name.name, &columns);
-    let inner = context.with_sql(&sql);
+    // The figures are of all rows, whoever has them counted: they are for the planner, and shown to
+    // those alone who may read all rows.
+    let inner = context.with_sql(&sql).reading_whole_tables();
     let mut parsed = parse(&sql, &ParseLimits::from(context.settings.values()))?;
     let Some(Statement::Query(statement)) = parsed.pop().map(|parsed| parsed.statement) else {
         return Err(Error::internal("the statistics query is no query"));

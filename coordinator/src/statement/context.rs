@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use datafusion::common::SchemaReference;
 use datafusion::common::TableReference;
+use tokio::sync::OnceCell;
 use waterbuck_catalog::{Rights, TableName};
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::sql::Grantee;
@@ -22,6 +23,11 @@ pub(crate) struct StatementContext {
     pub(crate) settings: Settings,
     pub(crate) parameters: Vec<RecordBatch>,
     pub(crate) sql: String,
+    /// Read when something first asks for them, before any name is looked up.
+    rights: Arc<OnceCell<Arc<Rights>>>,
+    /// Tables are read with all their rows and columns, for figures about them that the user is not
+    /// shown.
+    reads_whole_tables: bool,
     settled: bool,
 }
 
@@ -39,6 +45,8 @@ impl StatementContext {
             settings,
             parameters,
             sql: sql.to_owned(),
+            rights: Arc::default(),
+            reads_whole_tables: false,
             settled: false,
         }
     }
@@ -51,8 +59,23 @@ impl StatementContext {
             settings: self.settings.clone(),
             parameters: vec![],
             sql: sql.to_owned(),
+            rights: Arc::clone(&self.rights),
+            reads_whole_tables: self.reads_whole_tables,
             settled: true,
         }
+    }
+
+    /// The same statement, reading tables as they are and not as the user may see them. What it reads
+    /// must not reach the user.
+    #[must_use]
+    pub(crate) fn reading_whole_tables(mut self) -> Self {
+        self.reads_whole_tables = true;
+        self
+    }
+
+    /// Whether tables are read with all their rows and columns.
+    pub(crate) fn reads_whole_tables(&self) -> bool {
+        self.reads_whole_tables
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -131,15 +154,14 @@ impl StatementContext {
         ))
     }
 
-    /// What the session's user may do now, with the roles that are active.
+    /// What the session's user may do, with the roles that are active: the same during the whole
+    /// statement.
     ///
     /// # Errors
     /// When the catalog cannot be read.
-    pub(crate) async fn rights(&self) -> Result<Rights> {
-        let (roles, admin) = self.session.roles();
-        let user = &self.session.user().name;
-        let rights = self.core().catalog.rights(user, &roles).await?;
-        Ok(if admin { rights.as_admin() } else { rights })
+    pub(crate) async fn rights(&self) -> Result<Arc<Rights>> {
+        let read = || async { self.session.rights().await.map(Arc::new) };
+        self.rights.get_or_try_init(read).await.map(Arc::clone)
     }
 
     /// Who owns what the statement makes.

@@ -2,16 +2,21 @@
 
 use std::collections::HashSet;
 
-use waterbuck_catalog::{DropKind, ExternalTable, NewTable, OnExisting, TableKind, ViewDef};
+use waterbuck_catalog::{
+    DropKind, ExternalTable, NewTable, OnExisting, Securable, TableKind, ViewDef,
+};
 use waterbuck_engine::sql::{
     AlterTableRename, CommentOn, CommentTarget, CreateExternalTable, CreateSchema, CreateView,
-    Drop, DropTarget, Statement,
+    Drop, DropTarget, Privilege, Statement,
 };
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::StatementContext;
 use super::columns::{catalog_columns, partition_columns, plain_columns};
+use super::permitted;
+use crate::names::did_you_mean;
 use crate::session::Outcome;
+use crate::visible::{Visible, lacking};
 use crate::{system, tables};
 
 /// What happens when the name is taken.
@@ -44,6 +49,7 @@ pub(super) async fn create_external(
     let [location] = create.location.as_slice() else {
         return Err(Error::unsupported("a table has one LOCATION"));
     };
+    permitted::making(context, &name, create.or_replace).await?;
     let mode = on_existing(create.or_replace, create.if_not_exists);
     if mode == OnExisting::Skip && context.core().catalog.table(&name).await?.is_some() {
         return Ok(context.done());
@@ -78,6 +84,7 @@ pub(super) async fn create_view(
 ) -> Result<Outcome> {
     let name = context.table_name(&create.name)?;
     refuse_system(&name.schema)?;
+    permitted::making(context, &name, create.or_replace).await?;
     let Statement::Query(query) = Statement::from_query(create.query.clone()) else {
         return Err(Error::internal("a view's query is no query"));
     };
@@ -139,6 +146,13 @@ pub(super) async fn create_schema(
 ) -> Result<Outcome> {
     let name = context.schema_name(&create.name)?;
     refuse_system(&name)?;
+    if !context
+        .rights()
+        .await?
+        .may(Privilege::Create, &Securable::Catalog, None)
+    {
+        return Err(lacking(Privilege::Create, &Securable::Catalog));
+    }
     context
         .core()
         .catalog
@@ -160,10 +174,17 @@ pub(super) async fn drop_objects(context: &StatementContext, drop: &Drop) -> Res
             DropTarget::Table(table) | DropTarget::View(table) => {
                 let name = context.table_name(table)?;
                 refuse_system(&name.schema)?;
-                let kind = match target {
-                    DropTarget::View(_) => DropKind::View,
-                    _ => DropKind::Table,
+                let (kind, noun) = match target {
+                    DropTarget::View(_) => (DropKind::View, "view"),
+                    _ => (DropKind::Table, "table"),
                 };
+                let needed = (Privilege::Drop, drop.if_exists);
+                if permitted::relation_if_exists(context, noun, &name, needed)
+                    .await?
+                    .is_none()
+                {
+                    continue;
+                }
                 if let Some(dropped) = catalog.drop_table(&name, kind, drop.if_exists).await? {
                     tables::remove_data(context, &dropped).await;
                 }
@@ -174,6 +195,10 @@ pub(super) async fn drop_objects(context: &StatementContext, drop: &Drop) -> Res
 }
 
 async fn drop_schema(context: &StatementContext, name: &str, drop: &Drop) -> Result<()> {
+    match permitted::schema(context, name, Privilege::Drop).await {
+        Err(error) if error.kind() == ErrorKind::NotFound && drop.if_exists => return Ok(()),
+        permitted => permitted?,
+    }
     let catalog = &context.core().catalog;
     let owned = match catalog.tables(Some(name)).await {
         Err(error) if error.kind() == ErrorKind::NotFound && drop.if_exists => return Ok(()),
@@ -211,10 +236,17 @@ pub(super) async fn rename(
     }
     refuse_system(&name.schema)?;
     refuse_system(&to.schema)?;
-    let catalog = &context.core().catalog;
-    if alter.if_exists && catalog.table(&name).await?.is_none() {
+    let needed = (Privilege::Alter, alter.if_exists);
+    if permitted::relation_if_exists(context, "table", &name, needed)
+        .await?
+        .is_none()
+    {
         return Ok(context.done());
     }
+    if to.schema != name.schema {
+        permitted::schema(context, &to.schema, Privilege::Create).await?;
+    }
+    let catalog = &context.core().catalog;
     catalog.rename_table(&name, &to).await?;
     Ok(context.done())
 }
@@ -225,14 +257,23 @@ pub(super) async fn comment(context: &StatementContext, comment: &CommentOn) -> 
     let text = comment.comment.as_deref();
     match &comment.target {
         CommentTarget::Table(table) | CommentTarget::View(table) => {
-            catalog
-                .set_comment(&context.table_name(table)?, None, text)
-                .await?;
+            let name = context.table_name(table)?;
+            permitted::relation(context, "table", &name, Privilege::Alter).await?;
+            catalog.set_comment(&name, None, text).await?;
         }
         CommentTarget::Column { table, column } => {
-            catalog
-                .set_comment(&context.table_name(table)?, Some(column), text)
-                .await?;
+            let name = context.table_name(table)?;
+            let found = permitted::relation(context, "table", &name, Privilege::Alter).await?;
+            let rights = context.rights().await?;
+            let known = Visible::new(catalog, &rights).narrowed(found).columns;
+            if !known.iter().any(|known| known.name == *column) {
+                let names = known.iter().map(|known| known.name.as_str());
+                let hint = did_you_mean(column, names);
+                return Err(Error::not_found(format!(
+                    "column \"{column}\" does not exist in \"{name}\"{hint}"
+                )));
+            }
+            catalog.set_comment(&name, Some(column), text).await?;
         }
         CommentTarget::Schema(_) => {
             return Err(Error::unsupported("COMMENT ON SCHEMA is not supported"));

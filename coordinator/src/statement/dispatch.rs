@@ -36,7 +36,7 @@ pub(crate) async fn execute(
         Statement::DescribeQuery(query) => show::describe_query(context, query).await,
         Statement::Use(schema) => set::use_schema(context, schema).await,
         Statement::Set { name, value } => set::set(context, name, value).await,
-        Statement::Reset(name) => set::reset(context, name.as_deref()),
+        Statement::Reset(name) => set::reset(context, name.as_deref()).await,
         Statement::Analyze(analyze) => analyze::execute(context, analyze).await,
         Statement::Kill { query_id } => set::kill(context, query_id),
         Statement::CreateSecret(create) => secrets::create(context, create).await,

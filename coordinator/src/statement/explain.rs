@@ -11,6 +11,7 @@ use datafusion_distributed::{
     DistributedExec, DistributedMetricsFormat, display_plan_ascii, display_plan_graphviz,
 };
 use futures::TryStreamExt;
+use waterbuck_engine::seal::{conceal_plan, conceal_text, has_seal};
 use waterbuck_engine::sql::{Explain, ExplainKind, Statement};
 use waterbuck_engine::{Error, Result};
 
@@ -47,8 +48,13 @@ async fn plan(context: &StatementContext, explain: &Explain) -> Result<LogicalQu
         Statement::Insert(insert) if !explain.analyze => super::insert::plan(context, insert)
             .await
             .map(|planned| planned.source),
-        Statement::Copy(copy) if !explain.analyze => super::copy::plan(context, copy).await,
+        Statement::Copy(copy) if !explain.analyze => {
+            context.admin_only("copy to a location")?;
+            super::copy::plan(context, copy).await
+        }
         Statement::CreateTable(create) if !explain.analyze && create.query.is_some() => {
+            let name = context.table_name(&create.name)?;
+            super::permitted::making(context, &name, create.or_replace).await?;
             let source = create.query.clone().map(Statement::from_query);
             let Some(Statement::Query(inner)) = source else {
                 return Err(Error::internal("the source is no query"));
@@ -78,7 +84,7 @@ async fn describe(
     if explain.verbose {
         rows.push(row(
             "initial_logical_plan",
-            planned.logical.display_indent_schema().to_string(),
+            shown(&planned.logical)?.display_indent_schema().to_string(),
         ));
     }
     let optimised = optimise(context, planned)?;
@@ -86,7 +92,7 @@ async fn describe(
         (None, ExplainKind::Logical) => {
             rows.push(row(
                 "logical_plan",
-                optimised.logical.display_indent().to_string(),
+                shown(&optimised.logical)?.display_indent().to_string(),
             ));
         }
         (None, ExplainKind::Physical) => {
@@ -95,21 +101,20 @@ async fn describe(
                 ..Attempt::default()
             };
             let physical = physical(context, &optimised, &local).await?;
-            let show = displayable(physical.as_ref());
-            rows.push(row(
-                "physical_plan",
-                show.indent(explain.verbose).to_string(),
-            ));
+            let text = displayable(physical.as_ref())
+                .indent(explain.verbose)
+                .to_string();
+            rows.push(row("physical_plan", conceal_text(&text)));
         }
         (None, ExplainKind::Distributed) => {
             rows.push(row(
                 "logical_plan",
-                optimised.logical.display_indent().to_string(),
+                shown(&optimised.logical)?.display_indent().to_string(),
             ));
             let physical = plan_query(context.core(), &optimised).await?;
             rows.push(row(
                 "distributed_plan",
-                display_plan_ascii(physical.as_ref(), false),
+                conceal_text(&display_plan_ascii(physical.as_ref(), false)),
             ));
         }
         (Some(format), _) => {
@@ -124,22 +129,40 @@ async fn formatted(
     optimised: &PlannedQuery,
     format: &ExplainFormat,
 ) -> Result<Vec<Option<String>>> {
+    if *format == ExplainFormat::PostgresJSON {
+        let text = shown(&optimised.logical)?.display_pg_json().to_string();
+        return Ok(row("logical_plan", text));
+    }
+    if *format != ExplainFormat::Indent && is_sealed(&optimised.logical)? {
+        return Err(Error::unsupported(
+            "a part of this plan is hidden from you, which this FORMAT does not show: leave FORMAT out",
+        ));
+    }
     let physical = with_state(&optimised.logical, &optimised.state, context).await?;
     let text = match format {
-        ExplainFormat::Indent => displayable(physical.as_ref()).indent(false).to_string(),
-        ExplainFormat::Tree => displayable(physical.as_ref()).tree_render().to_string(),
-        ExplainFormat::PostgresJSON => {
-            return Ok(row(
-                "logical_plan",
-                optimised.logical.display_pg_json().to_string(),
-            ));
+        ExplainFormat::Indent => {
+            let text = displayable(physical.as_ref()).indent(false).to_string();
+            conceal_text(&text)
         }
+        ExplainFormat::Tree => displayable(physical.as_ref()).tree_render().to_string(),
         ExplainFormat::Graphviz if physical.is::<DistributedExec>() => {
             display_plan_graphviz(physical).map_err(run_error)?
         }
-        ExplainFormat::Graphviz => displayable(physical.as_ref()).graphviz().to_string(),
+        // JSON, which is that of the logical plan, was answered above.
+        ExplainFormat::Graphviz | ExplainFormat::PostgresJSON => {
+            displayable(physical.as_ref()).graphviz().to_string()
+        }
     };
     Ok(row("physical_plan", text))
+}
+
+/// A logical plan as its user may see it.
+fn shown(plan: &LogicalPlan) -> Result<LogicalPlan> {
+    conceal_plan(plan).map_err(|error| plan_error("", error))
+}
+
+fn is_sealed(plan: &LogicalPlan) -> Result<bool> {
+    has_seal(plan).map_err(|error| plan_error("", error))
 }
 
 async fn with_state(

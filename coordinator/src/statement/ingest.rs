@@ -22,13 +22,14 @@ use parking_lot::Mutex;
 use waterbuck_catalog::{
     ColumnDef, FileChange, ManagedTable, NewTable, OnExisting, TableDef, TableKind, TableName,
 };
-use waterbuck_engine::sql::sql_type;
+use waterbuck_engine::sql::{Privilege, sql_type};
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::StatementContext;
 use super::columns::plain_columns;
 use super::ddl::refuse_system;
 use super::insert::{create_with_rows, fit, managed_target, new_table_path};
+use super::permitted;
 use super::query::{LogicalQuery, plan_table};
 use super::write::write_aside;
 use crate::ingest::{IfExists, Ingest};
@@ -46,17 +47,29 @@ pub(crate) async fn execute(
     let name = table_name(context, ingest)?;
     refuse_system(&name.schema)?;
     check_names(&rows.schema())?;
-    let catalog = &context.core().catalog;
-    let snapshot = catalog.current_snapshot().await?;
-    match (catalog.table(&name).await?, ingest.if_exists) {
-        (None, _) if !ingest.create => Err(catalog.missing(&name).await),
-        (None, _) => create(context, name, OnExisting::Fail, rows).await,
+    let snapshot = context.core().catalog.current_snapshot().await?;
+    let found = match permitted::seen(context, "table", &name).await {
+        Ok(table) => Some(table),
+        Err(error) if error.kind() == ErrorKind::NotFound && ingest.create => None,
+        Err(error) => return Err(error),
+    };
+    match (found, ingest.if_exists) {
+        (None, _) => {
+            permitted::making(context, &name, false).await?;
+            create(context, name, OnExisting::Fail, rows).await
+        }
         (Some(table), IfExists::Fail) => Err(Error::already_exists(format!(
             "{} \"{name}\" already exists",
             table.kind.noun()
         ))),
-        (Some(_), IfExists::Replace) => create(context, name, OnExisting::Replace, rows).await,
-        (Some(table), IfExists::Append) => append(context, table, snapshot, rows).await,
+        (Some(_), IfExists::Replace) => {
+            permitted::making(context, &name, true).await?;
+            create(context, name, OnExisting::Replace, rows).await
+        }
+        (Some(_), IfExists::Append) => {
+            let table = permitted::relation(context, "table", &name, Privilege::Insert).await?;
+            append(context, table, snapshot, rows).await
+        }
     }
 }
 

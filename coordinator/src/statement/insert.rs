@@ -14,12 +14,12 @@ use waterbuck_connectors::files::write::{PartitionValues, WriteTarget};
 use waterbuck_engine::sql::{CreateTable, Insert, Statement};
 use waterbuck_engine::{Error, Result};
 
-use super::StatementContext;
 use super::columns::{catalog_columns, partition_columns, plain_columns};
 use super::ddl::{on_existing, refuse_system};
 use super::overwrite::{managed_change, overwrite_scope, table_base};
 use super::query::LogicalQuery;
 use super::write::write_aside;
+use super::{StatementContext, insertable, permitted};
 use crate::plan::{arrow_schema, plan_error};
 use crate::session::{Outcome, PreparedStatement};
 use crate::tables;
@@ -31,6 +31,7 @@ pub(super) async fn create_table(
 ) -> Result<Outcome> {
     let name = context.table_name(&create.name)?;
     refuse_system(&name.schema)?;
+    permitted::making(context, &name, create.or_replace).await?;
     let catalog = &context.core().catalog;
     let mode = on_existing(create.or_replace, create.if_not_exists);
     if let Some(existing) = catalog.table(&name).await? {
@@ -204,11 +205,10 @@ pub(super) async fn plan(context: &StatementContext, insert: &Insert) -> Result<
 async fn target_table(context: &StatementContext, insert: &Insert) -> Result<TableDef> {
     let name = context.table_name(&insert.table)?;
     refuse_system(&name.schema)?;
-    let catalog = &context.core().catalog;
-    match catalog.table(&name).await? {
-        Some(table) => Ok(table),
-        None => Err(catalog.missing(&name).await),
-    }
+    let table = permitted::seen(context, "table", &name).await?;
+    let rights = context.rights().await?;
+    insertable::check(&rights, insert, &table)?;
+    Ok(table)
 }
 
 async fn plan_into(
@@ -222,6 +222,8 @@ async fn plan_into(
     let source = super::query::plan(context, &query).await?;
     let constants = constant_partitions(context, insert, &table)?;
     let given = given_columns(insert, &table, &constants)?;
+    let rights = context.rights().await?;
+    insertable::check_rest(&rights, &table, &given, &constants)?;
     let source = fit(context, source, &table.columns, &given, &constants)?;
     let named = named_partition(context, &table, &constants)?;
     Ok(PlannedInsert {

@@ -13,6 +13,7 @@ use super::StatementContext;
 use super::rights::denied;
 use super::securables::relation;
 use crate::plan::plan_error;
+use crate::visible::Visible;
 
 /// `CREATE ROW FILTER`, `CREATE COLUMN MASK`.
 pub(super) async fn create(context: &StatementContext, create: &CreatePolicy) -> Result<()> {
@@ -27,7 +28,7 @@ pub(super) async fn create(context: &StatementContext, create: &CreatePolicy) ->
     let catalog = &context.core().catalog;
     let name = context.table_name(&create.table)?;
     let Some(table) = catalog.table(&name).await? else {
-        return Err(catalog.missing(&name).await);
+        return Err(Visible::new(catalog, &rights).missing("table", &name).await);
     };
     if Securable::of(&table) != object {
         return Err(Error::new(

@@ -6,11 +6,13 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::provider_as_source;
-use datafusion::execution::SessionState;
+use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::parser::Statement as DFStatement;
 use serde_json::Value;
 use waterbuck_connectors::files::Secret;
+use waterbuck_engine::seal::has_seal;
+use waterbuck_engine::session::current_user;
 use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
@@ -55,6 +57,9 @@ pub(crate) fn optimise(context: &StatementContext, query: LogicalQuery) -> Resul
     let fail = |error| plan_error(&context.sql, error);
     let logical = bind_parameters(&context.sql, query.logical, &context.parameters)?;
     let logical = query.state.optimize(&logical).map_err(fail)?;
+    if has_seal(&logical).map_err(fail)? {
+        context.record.conceal_reads();
+    }
     context.record.set_snapshot(query.snapshot.to_string());
     let reads_tables = query
         .snapshot
@@ -182,7 +187,12 @@ fn session_for(
         tables: &bound.tables,
         runtime: &runtime,
     };
-    core.planner.state(&input, executors)
+    let mut state = core.planner.state(&input, executors)?;
+    let user = context.session.user().name.as_str();
+    state
+        .register_udf(current_user(Some(user)))
+        .map_err(|error| plan_error(&context.sql, error))?;
+    Ok(state)
 }
 
 /// DataFusion would plan a filter it does not understand in DELETE or UPDATE as "all rows".

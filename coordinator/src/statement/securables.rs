@@ -2,7 +2,7 @@
 //! exist, in the same words as what is not there.
 
 use datafusion::common::{SchemaReference, TableReference};
-use waterbuck_catalog::{Rights, Securable, TableName};
+use waterbuck_catalog::{Rights, Securable};
 use waterbuck_engine::sql::{GrantObject, Privilege};
 use waterbuck_engine::{Error, Result};
 
@@ -10,6 +10,7 @@ use super::StatementContext;
 use crate::names::did_you_mean;
 use crate::plan::CATALOG_NAME;
 use crate::system;
+use crate::visible::Visible;
 
 /// The objects that are meant, each with the privileges that it takes.
 pub(super) async fn grant_objects(
@@ -71,24 +72,9 @@ pub(super) async fn schema(
 ) -> Result<Securable> {
     let name = context.schema_name(reference)?;
     refuse_system(&name)?;
-    let schemas = context.core().catalog.schemas().await?;
-    let seen: Vec<Securable> = schemas
-        .into_iter()
-        .map(|schema| Securable::Schema(schema.name))
-        .filter(|schema| rights.sees(schema))
-        .collect();
-    let wanted = Securable::Schema(name.clone());
-    if seen.contains(&wanted) {
-        return Ok(wanted);
-    }
-    let names = seen.iter().filter_map(|schema| match schema {
-        Securable::Schema(name) => Some(name.as_str()),
-        _ => None,
-    });
-    let hint = did_you_mean(&name, names);
-    Err(Error::not_found(format!(
-        "schema \"{name}\" does not exist{hint}"
-    )))
+    let visible = Visible::new(&context.core().catalog, rights);
+    visible.check_schema(&name).await?;
+    Ok(Securable::Schema(name))
 }
 
 /// A table that the user sees, or a view.
@@ -101,13 +87,8 @@ pub(super) async fn relation(
     let name = context.table_name(reference)?;
     refuse_system(&name.schema)?;
     let noun = if view { "view" } else { "table" };
-    let Some(found) = context.core().catalog.table(&name).await? else {
-        return Err(missing(context, rights, noun, &name).await);
-    };
-    let object = Securable::of(&found);
-    if !rights.sees(&object) {
-        return Err(missing(context, rights, noun, &name).await);
-    }
+    let visible = Visible::new(&context.core().catalog, rights);
+    let object = Securable::of(&visible.relation(noun, &name).await?);
     if object.noun() != noun {
         let is = object.noun();
         let word = is.to_uppercase();
@@ -116,22 +97,6 @@ pub(super) async fn relation(
         )));
     }
     Ok(object)
-}
-
-/// Hints at other names are for those who see every name.
-async fn missing(
-    context: &StatementContext,
-    rights: &Rights,
-    noun: &str,
-    name: &TableName,
-) -> Error {
-    if rights.is_admin() {
-        return context.core().catalog.missing(name).await;
-    }
-    Error::not_found(format!(
-        "{noun} \"{}\" does not exist in schema \"{}\"",
-        name.name, name.schema
-    ))
 }
 
 fn function(context: &StatementContext, name: &str) -> Result<Securable> {

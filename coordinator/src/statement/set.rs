@@ -2,11 +2,14 @@
 
 use datafusion::common::SchemaReference;
 use uuid::Uuid;
+use waterbuck_catalog::Securable;
+use waterbuck_engine::sql::Privilege;
 use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
-use crate::names::did_you_mean;
 use crate::session::Outcome;
+use crate::system;
+use crate::visible::{Visible, lacking};
 
 /// `USE schema`.
 pub(super) async fn use_schema(
@@ -21,21 +24,32 @@ pub(super) async fn use_schema(
     Ok(context.done())
 }
 
-async fn check_schema(context: &StatementContext, name: &str) -> Result<()> {
-    let schemas = context.core().catalog.schemas().await?;
-    if schemas.iter().any(|known| known.name == name) || crate::system::is_system(name) {
+/// Fails unless the user sees the schema.
+pub(super) async fn check_schema(context: &StatementContext, name: &str) -> Result<()> {
+    if system::is_system(name) {
         return Ok(());
     }
-    let hint = did_you_mean(name, schemas.iter().map(|known| known.name.as_str()));
-    Err(Error::not_found(format!(
-        "schema \"{name}\" does not exist{hint}"
-    )))
+    let rights = context.rights().await?;
+    let visible = Visible::new(&context.core().catalog, &rights);
+    visible.check_schema(name).await
+}
+
+/// Fails unless the user may change the setting.
+async fn check_setting(context: &StatementContext, name: &str) -> Result<()> {
+    let setting = Securable::Setting(name.to_owned());
+    if context.rights().await?.may(Privilege::Set, &setting, None) {
+        return Ok(());
+    }
+    Err(lacking(Privilege::Set, &setting))
 }
 
 /// `SET name = value`.
 pub(super) async fn set(context: &StatementContext, name: &str, value: &str) -> Result<Outcome> {
     if name == "schema" {
+        // As USE, which is nobody's privilege.
         check_schema(context, value).await?;
+    } else {
+        check_setting(context, name).await?;
     }
     context
         .session
@@ -44,7 +58,10 @@ pub(super) async fn set(context: &StatementContext, name: &str, value: &str) -> 
 }
 
 /// `RESET name`, `RESET ALL`.
-pub(super) fn reset(context: &StatementContext, name: Option<&str>) -> Result<Outcome> {
+pub(super) async fn reset(context: &StatementContext, name: Option<&str>) -> Result<Outcome> {
+    if let Some(name) = name.filter(|name| *name != "schema") {
+        check_setting(context, name).await?;
+    }
     context.session.change_settings(|settings| match name {
         Some(name) => settings.reset(name),
         None => {

@@ -2,15 +2,16 @@
 
 use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement as DFStatement;
+use waterbuck_catalog::{Securable, TableKind};
 use waterbuck_engine::sql::{Describe, ParseLimits, Show, Statement, parse};
 use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
 use super::dispatch::rows_of;
+use super::rights::denied;
 use super::rows::{named_like, text_outcome, text_schema};
-use super::{found_files, limits, query, show_create, show_rights, table_details, tokens};
+use super::{found_files, limits, query, set, show_create, show_rights, table_details, tokens};
 use crate::session::{Outcome, PreparedStatement};
-use crate::system;
 
 /// A `SHOW` either is a query or gives rows of text.
 enum Answer {
@@ -90,7 +91,7 @@ async fn answer(context: &StatementContext, show: &Show) -> Result<Answer> {
                 Some(schema) => context.schema_name(schema)?,
                 None => context.settings.values().schema.clone(),
             };
-            check_schema(context, &schema).await?;
+            set::check_schema(context, &schema).await?;
             Answer::Query(format!(
                 "SELECT table_schema, table_name, table_type FROM information_schema.tables \
                  WHERE table_schema = {}{} ORDER BY table_name",
@@ -174,19 +175,15 @@ async fn create_text(
     table: &TableReference,
 ) -> Result<Vec<Vec<Option<String>>>> {
     let table = table_details::find(context, table).await?;
-    Ok(vec![vec![Some(show_create::statement(&table))]])
-}
-
-async fn check_schema(context: &StatementContext, schema: &str) -> Result<()> {
-    let schemas = context.core().catalog.schemas().await?;
-    if system::is_system(schema) || schemas.iter().any(|known| known.name == schema) {
-        return Ok(());
+    let rights = context.rights().await?;
+    let object = Securable::of(&table);
+    // What a view is made of is its owner's business; it may name what others do not see.
+    if matches!(table.kind, TableKind::View(_)) && !rights.owns(&object) {
+        return Err(denied(format!(
+            "you may not see how {object} is made: it is not yours"
+        )));
     }
-    let names = schemas.iter().map(|known| known.name.as_str());
-    let hint = crate::names::did_you_mean(schema, names);
-    Err(Error::not_found(format!(
-        "schema \"{schema}\" does not exist{hint}"
-    )))
+    Ok(vec![vec![Some(show_create::statement(&table))]])
 }
 
 async fn run(context: &StatementContext, sql: &str) -> Result<Outcome> {

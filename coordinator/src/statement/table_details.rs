@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{FieldRef, Fields};
 use datafusion::common::TableReference;
-use waterbuck_catalog::{TableDef, TableKind};
-use waterbuck_engine::sql::sql_type;
-use waterbuck_engine::{Error, Result};
+use waterbuck_catalog::{Securable, TableDef, TableKind};
+use waterbuck_engine::sql::{Privilege, sql_type};
+use waterbuck_engine::{Error, ErrorKind, Result};
 
-use super::StatementContext;
-use crate::plan::Binder;
+use super::{StatementContext, permitted};
+use crate::plan::{Binder, looks_like_path};
+use crate::system;
 use crate::tables::{self, FileFacts};
+use crate::visible::Visible;
 
 pub(super) const COLUMNS: &[&str] = &[
     "column_name",
@@ -35,28 +37,28 @@ pub(super) const STATS: &[&str] = &[
 
 pub(super) type Rows = Vec<Vec<Option<String>>>;
 
-/// A table of the catalog.
+/// A table or view that the user sees, with the columns that the user sees.
 ///
 /// # Errors
-/// When it does not exist, with the nearest name.
+/// When the user sees none, with the nearest name.
 pub(super) async fn find(context: &StatementContext, table: &TableReference) -> Result<TableDef> {
     let name = context.table_name(table)?;
-    match context.core().catalog.table(&name).await? {
-        Some(table) => Ok(table),
-        None => match Binder::new(context)
-            .bind_tables(std::slice::from_ref(table))
-            .await
-        {
-            Err(error) => Err(error),
-            Ok(_) => Err(Error::invalid(format!("\"{table}\" is a system table"))),
-        },
+    if system::is_system(&name.schema) {
+        // Those that do not exist are missing in words of their own.
+        let tables = std::slice::from_ref(table);
+        Binder::new(context).bind_tables(tables).await?;
+        permitted::refuse_system(&name.schema, table)?;
     }
+    let found = permitted::seen(context, "table", &name).await?;
+    let rights = context.rights().await?;
+    Ok(Visible::new(&context.core().catalog, &rights).narrowed(found))
 }
 
 /// `DESCRIBE table`, of system tables too.
 pub(super) async fn columns(context: &StatementContext, table: &TableReference) -> Result<Rows> {
     let name = context.table_name(table)?;
-    if let Some(table) = context.core().catalog.table(&name).await? {
+    if !system::is_system(&name.schema) && !is_path(context, table).await? {
+        let table = find(context, table).await?;
         return Ok(table.columns.iter().map(column_row).collect());
     }
     let bound = Binder::new(context)
@@ -74,6 +76,18 @@ pub(super) async fn columns(context: &StatementContext, table: &TableReference) 
         .map_err(|error| crate::plan::plan_error(&context.sql, error))?
         .ok_or_else(missing)?;
     Ok(field_rows(provider.schema().fields()))
+}
+
+/// Whether a name is that of files and of no table.
+async fn is_path(context: &StatementContext, table: &TableReference) -> Result<bool> {
+    if !looks_like_path(table.table()) {
+        return Ok(false);
+    }
+    let name = context.table_name(table)?;
+    match permitted::seen(context, "table", &name).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        seen => seen.map(|_table| false),
+    }
 }
 
 /// Columns that no catalog declares, in the form of [`columns`].
@@ -107,6 +121,8 @@ fn yes_no(yes: bool) -> String {
 /// `DESCRIBE FORMATTED table`.
 pub(super) async fn formatted(context: &StatementContext, table: &TableReference) -> Result<Rows> {
     let table = find(context, table).await?;
+    let rights = context.rights().await?;
+    let object = Securable::of(&table);
     let mut rows: Rows = table
         .columns
         .iter()
@@ -130,7 +146,8 @@ pub(super) async fn formatted(context: &StatementContext, table: &TableReference
         say("# comment", comment.clone());
     }
     match &table.kind {
-        TableKind::View(view) => say("# view text", view.sql.clone()),
+        TableKind::View(view) if rights.owns(&object) => say("# view text", view.sql.clone()),
+        TableKind::View(_) => {}
         TableKind::External(external) => {
             say("# kind", "external".to_owned());
             say("# format", external.format.clone());
@@ -146,7 +163,8 @@ pub(super) async fn formatted(context: &StatementContext, table: &TableReference
             say("# partition columns", managed.partition_columns.join(", "));
         }
     }
-    if !matches!(table.kind, TableKind::View(_)) {
+    // How much there is tells of rows that the user may not see.
+    if !matches!(table.kind, TableKind::View(_)) && rights.reads_whole(&object) {
         let files = tables::files(context, &table).await?;
         say("# files", files.len().to_string());
         say(
@@ -163,7 +181,7 @@ pub(super) async fn formatted(context: &StatementContext, table: &TableReference
 
 /// `SHOW PARTITIONS table`.
 pub(super) async fn partitions(context: &StatementContext, table: &TableReference) -> Result<Rows> {
-    let table = find(context, table).await?;
+    let table = permitted::with_files(context, table).await?;
     let mut sums: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for file in tables::files(context, &table).await? {
         let sum = sums.entry(partition_text(&file)).or_default();
@@ -182,7 +200,7 @@ pub(super) async fn partitions(context: &StatementContext, table: &TableReferenc
 
 /// `SHOW FILES table`.
 pub(super) async fn files(context: &StatementContext, table: &TableReference) -> Result<Rows> {
-    let table = find(context, table).await?;
+    let table = permitted::with_files(context, table).await?;
     let files = tables::files(context, &table).await?;
     Ok(files.into_iter().map(file_row).collect())
 }
@@ -206,15 +224,27 @@ fn partition_text(file: &FileFacts) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// `SHOW STATS table`.
+/// `SHOW STATS table`: of columns that the user reads as they are. Where a row filter binds, figures of
+/// all rows are none of the user's.
 pub(super) async fn stats(context: &StatementContext, table: &TableReference) -> Result<Rows> {
     let table = find(context, table).await?;
+    let rights = context.rights().await?;
+    let object = Securable::of(&table);
+    let reads = |column: &str| {
+        let granted = rights.may(Privilege::Select, &object, Some(column));
+        granted && rights.mask(table.id, column).is_none()
+    };
+    let filtered = rights.row_filters(table.id).next().is_some();
+    if filtered || !rights.may_in_part(Privilege::Select, &object) {
+        return Ok(vec![]);
+    }
     let Some(statistics) = context.core().catalog.statistics(table.id).await? else {
         return Ok(vec![]);
     };
     let mut rows: Rows = statistics
         .columns
         .iter()
+        .filter(|(name, _)| reads(name))
         .map(|(name, column)| {
             vec![
                 Some(name.clone()),

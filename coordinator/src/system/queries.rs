@@ -14,23 +14,25 @@ use crate::statement::StatementContext;
 
 type Row = (Arc<QueryRecord>, QueryView, QueryProgress);
 
-/// One row for each query the user may see.
-pub(super) async fn batch(context: &StatementContext) -> Result<RecordBatch> {
-    context.core().queries.profiled().await;
+fn visible(context: &StatementContext) -> Vec<Row> {
+    let core = context.core();
     let user = context.session.user();
     let admin = context.session.is_admin();
-    let rows: Vec<Row> = context
-        .core()
-        .queries
-        .all()
-        .into_iter()
+    let queries = core.queries.all().into_iter();
+    queries
         .filter(|query| admin || query.user == user.name)
         .map(|query| {
             let view = query.view();
-            let progress = context.core().progress(&query);
+            let progress = core.progress(&query);
             (query, view, progress)
         })
-        .collect();
+        .collect()
+}
+
+/// One row for each query the user may see.
+pub(super) async fn batch(context: &StatementContext) -> Result<RecordBatch> {
+    context.core().queries.profiled().await;
+    let rows = visible(context);
     let text = |get: &dyn Fn(&Row) -> Option<String>| -> ArrayRef {
         Arc::new(rows.iter().map(get).collect::<StringArray>())
     };

@@ -1,4 +1,4 @@
-//! Filters stay above aggregates that have a row even over no rows.
+//! Filters stay above aggregates that have a row even over no rows, and above seals.
 //!
 //! `PushDownFilter` moves a condition below an aggregate when all its columns are grouping columns. A
 //! condition without columns, such as `false`, always passes; below an aggregate without
@@ -6,6 +6,9 @@
 //! nothing: `t LEFT JOIN (SELECT count(*) …) ON false` then joins every row, a silent wrong answer.
 //! A pair of these rules stands around `PushDownFilter`: the first puts a limit without bounds above
 //! such aggregates, which no filter passes, and the second takes it away.
+//!
+//! A seal keeps conditions on its columns above it by itself; one without columns, such as `1 / 0 = 1`,
+//! would be moved below it, and computed there for rows that the user may not see.
 
 use std::sync::Arc;
 
@@ -14,7 +17,9 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::{Expr, Limit, LogicalPlan};
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
-/// Raises or removes the barriers above aggregates that have a row over no rows.
+use crate::seal::is_seal;
+
+/// Raises or removes the barriers above aggregates that have a row over no rows, and above seals.
 #[derive(Debug)]
 pub enum FilterBarrier {
     /// Before filters are pushed.
@@ -42,7 +47,7 @@ impl OptimizerRule for FilterBarrier {
     ) -> Result<Transformed<LogicalPlan>> {
         // The body of a subquery that is still one is left alone: its shape is checked.
         plan.transform_up(|node| match (self, node) {
-            (Self::Raise, node) if has_row_over_nothing(&node) => {
+            (Self::Raise, node) if has_row_over_nothing(&node) || is_seal(&node) => {
                 let barrier = Limit {
                     skip: None,
                     fetch: None,

@@ -8,10 +8,11 @@ use datafusion::prelude::SessionConfig;
 use datafusion_distributed::DistributedExt;
 
 use super::small_stages::one_task_for_few_rows;
-use super::{prepare, version};
+use super::{current_user, prepare, version};
 use crate::decimal_sum::sum_function;
 use crate::distinct_sketch::distinct_sketch_function;
 use crate::optimizer;
+use crate::seal::SealCodec;
 
 /// Something that adds plan codecs, planner handlers or functions to every session: a connector.
 ///
@@ -87,10 +88,13 @@ impl SessionFactory {
     }
 
     fn extend(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
-        let mut builder = builder.with_distributed_user_codec(optimizer::ForgetConstantsCodec);
+        let mut builder = builder
+            .with_distributed_user_codec(optimizer::ForgetConstantsCodec)
+            .with_distributed_user_codec(SealCodec);
         let functions = builder.scalar_functions().get_or_insert_default();
         functions.extend(optimizer::checked_functions());
         functions.push(version::function());
+        functions.push(current_user(None));
         builder
             .aggregate_functions()
             .get_or_insert_default()

@@ -2,6 +2,7 @@
 
 mod builder;
 mod compact;
+mod current_user;
 mod memory;
 mod pausing;
 mod prepare;
@@ -16,6 +17,7 @@ mod task_work;
 mod version;
 
 pub use builder::{Extension, SessionFactory};
+pub use current_user::current_user;
 pub use memory::{MemoryBudget, QueryMemoryPool};
 pub use prepare::prepare_plan;
 pub use runtime::{NodeRuntime, RuntimeConfig};

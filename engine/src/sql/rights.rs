@@ -213,7 +213,7 @@ pub struct DropRole {
 }
 
 /// The roles a session makes use of, out of those its user has. The role `public` always counts.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum ActiveRoles {
     /// Every role of the user.
     #[default]

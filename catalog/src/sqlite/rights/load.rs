@@ -1,4 +1,4 @@
-//! The rights of one user, read in one transaction.
+//! The rights of one user or role, read in one transaction.
 
 use std::collections::HashMap;
 
@@ -19,10 +19,27 @@ pub(super) async fn rights(
     user: &str,
     active: &ActiveRoles,
 ) -> Outcome<Rights> {
+    let facts = facts(database, &Grantee::User(user.to_owned())).await?;
+    Ok(Rights::new(user, active, facts))
+}
+
+/// What whoever has `role` may do.
+pub(super) async fn role_rights(database: &Database, role: &str) -> Outcome<Rights> {
+    let facts = facts(database, &Grantee::Role(role.to_owned())).await?;
+    Ok(Rights::of_role(role, facts))
+}
+
+/// What the catalog holds about the rights of `who`.
+async fn facts(database: &Database, who: &Grantee) -> Outcome<Facts> {
     let mut read = database.read().await?;
     let memberships = memberships(&mut read).await?;
-    let roles = roles_of(&memberships, &Grantee::User(user.to_owned()));
+    let roles = roles_of(&memberships, who);
     let roles = json!(roles).to_string();
+    // Nobody has the empty name.
+    let user = match who {
+        Grantee::User(name) => name.as_str(),
+        Grantee::Role(_) => "",
+    };
     let schemas = schemas(&mut read).await?;
     // Of a relation its id alone counts.
     let relation = |id| Securable::Relation {
@@ -56,13 +73,12 @@ pub(super) async fn rights(
          ORDER BY table_id, kind, name, grantee_kind, grantee",
     );
     let rows = rows.bind(user).bind(&roles).fetch_all(&mut *read).await?;
-    let facts = Facts {
+    Ok(Facts {
         memberships,
         grants,
         owners,
         policies: policies::policies(rows),
-    };
-    Ok(Rights::new(user, active, facts))
+    })
 }
 
 /// The names of live schemas by id.

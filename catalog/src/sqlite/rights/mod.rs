@@ -1,5 +1,6 @@
 //! Roles, grants, owners and policies in their tables.
 
+mod cache;
 mod grantees;
 mod grants;
 mod load;
@@ -8,6 +9,7 @@ mod policies;
 mod roles;
 mod store;
 
+pub(super) use cache::RightsCache;
 pub(super) use grantees::{admins, forget_grantee, keep_an_admin, make_admin, unmake_admin};
 pub(super) use owners::{
     all as owners_by_id, attach as attach_owners, forget_object, insert_owner,

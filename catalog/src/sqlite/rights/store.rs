@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use waterbuck_engine::Result;
-use waterbuck_engine::sql::{ActiveRoles, Grantee};
+use waterbuck_engine::sql::{ADMIN_ROLE, ActiveRoles, Grantee};
 
+use super::cache::Whose;
 use super::{grants, load, owners, policies, roles};
 use crate::rights::{
     GrantChange, Granted, Membership, Policy, Rights, RightsStore, RoleChange, Securable,
@@ -25,6 +26,19 @@ impl SqliteCatalog {
     async fn read_grants(&self) -> Outcome<Vec<Granted>> {
         let mut read = self.database().read().await?;
         grants::all(&mut read).await
+    }
+
+    async fn known_rights(&self, whose: Whose) -> Outcome<Rights> {
+        let commits = self.names().commits().await?;
+        if let Some(known) = self.rights_cache().get(&whose, commits) {
+            return Ok(known);
+        }
+        let rights = match &whose {
+            Whose::User(user, active) => load::rights(self.database(), user, active).await?,
+            Whose::Role(role) => load::role_rights(self.database(), role).await?,
+        };
+        self.rights_cache().put(whose, rights.clone(), commits);
+        Ok(rights)
     }
 
     async fn read_policies(&self, table_id: i64) -> Outcome<Vec<Policy>> {
@@ -105,7 +119,18 @@ impl RightsStore for SqliteCatalog {
     }
 
     async fn rights(&self, user: &str, active: &ActiveRoles) -> Result<Rights> {
-        let rights = load::rights(self.database(), user, active).await;
+        let whose = Whose::User(user.to_owned(), active.clone());
+        let rights = self.known_rights(whose).await;
+        rights.map_err(|fault| self.error(fault))
+    }
+
+    async fn owner_rights(&self, owner: Option<&Grantee>) -> Result<Rights> {
+        let whose = match owner {
+            Some(Grantee::User(user)) => Whose::User(user.clone(), ActiveRoles::All),
+            Some(Grantee::Role(role)) => Whose::Role(role.clone()),
+            None => Whose::Role(ADMIN_ROLE.to_owned()),
+        };
+        let rights = self.known_rights(whose).await;
         rights.map_err(|fault| self.error(fault))
     }
 }

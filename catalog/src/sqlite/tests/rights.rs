@@ -341,3 +341,30 @@ async fn columns_must_be_there() {
         assert!(!ann.may_in_part(Privilege::Select, &object));
     }
 }
+
+#[tokio::test]
+async fn what_another_process_grants_and_revokes_counts_at_once() {
+    let fixture = peopled().await;
+    let table = fixture.create(external("e")).await;
+    let object = Securable::of(&table);
+    let other = fixture.other().await;
+    let change = give(Privilege::Select, object.clone(), user("ann"));
+    let owner = user("ann");
+    for given in [false, true, false] {
+        if given {
+            fixture.store.grant(&change).await.unwrap();
+        } else {
+            fixture.store.revoke(&change).await.unwrap();
+        }
+        for store in [&fixture.store, &other] {
+            let rights = store.rights("ann", &ActiveRoles::All).await.unwrap();
+            assert_eq!(rights.may(Privilege::Select, &object, None), given);
+            let rights = store.owner_rights(Some(&owner)).await.unwrap();
+            assert_eq!(rights.may(Privilege::Select, &object, None), given);
+        }
+    }
+    let admins = other.owner_rights(None).await.unwrap();
+    assert!(admins.is_admin() && admins.user().is_empty());
+    let readers = other.owner_rights(Some(&role("r"))).await.unwrap();
+    assert!(!readers.is_admin() && !readers.sees(&object));
+}

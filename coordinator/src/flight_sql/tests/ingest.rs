@@ -6,11 +6,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_flight::FlightData;
 use arrow_flight::encode::FlightDataEncoderBuilder;
-use arrow_flight::sql::command_statement_ingest::TableDefinitionOptions;
-use arrow_flight::sql::command_statement_ingest::table_definition_options::{
-    TableExistsOption, TableNotExistOption,
+use arrow_flight::sql::{
+    CommandStatementIngest, DoPutUpdateResult, TableDefinitionOptions, TableExistsOption,
+    TableNotExistOption,
 };
-use arrow_flight::sql::{CommandStatementIngest, DoPutUpdateResult};
 use futures::{StreamExt, TryStreamExt, stream};
 use prost::Message;
 use tonic::{Code, Status};
@@ -174,10 +173,11 @@ async fn put(client: &mut Client, messages: Vec<FlightData>) -> Result<i64, Stat
 }
 
 async fn messages(command: CommandStatementIngest, batches: &[RecordBatch]) -> Vec<FlightData> {
+    let rows: Vec<_> = batches.iter().cloned().map(Ok).collect();
     FlightDataEncoderBuilder::new()
         .with_flight_descriptor(Some(descriptor(&command)))
         .with_schema(numbers(&[]).schema())
-        .build(stream::iter(batches.to_vec().into_iter().map(Ok)))
+        .build(stream::iter(rows))
         .try_collect()
         .await
         .expect("encodable rows")

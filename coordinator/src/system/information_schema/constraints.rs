@@ -102,7 +102,7 @@ fn not_null(known: &Contents) -> Vec<NotNull<'_>> {
 /// Files that somebody else writes are not checked, so that NOT NULL is only a claim about them.
 fn not_null_of(table: &Relation) -> Vec<NotNull<'_>> {
     let (id, enforced) = match table.kind {
-        RelationKind::Managed { id } => (id, true),
+        RelationKind::Managed { id, .. } => (id, true),
         RelationKind::File { id, .. } => (id, false),
         RelationKind::View { .. } | RelationKind::System => return vec![],
     };
@@ -137,16 +137,18 @@ mod tests {
     }
 
     fn known() -> Contents {
-        let view = RelationKind::View {
-            definition: String::new(),
-        };
+        let view = RelationKind::View { definition: None };
         let file = RelationKind::File {
             id: 9,
             insertable: true,
         };
+        let managed = RelationKind::Managed {
+            id: 4,
+            insertable: true,
+        };
         let relations = vec![
             table("files", file),
-            table("own", RelationKind::Managed { id: 4 }),
+            table("own", managed),
             table("system", RelationKind::System),
             table("view", view),
         ];

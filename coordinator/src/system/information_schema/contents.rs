@@ -1,7 +1,8 @@
 //! What `information_schema` is made from: schemas, and relations with their columns.
 
 use arrow::datatypes::Schema;
-use waterbuck_catalog::{ColumnDef, SchemaDef, TableDef, TableKind};
+use waterbuck_catalog::{ColumnDef, Rights, SchemaDef, Securable, TableDef, TableKind};
+use waterbuck_engine::sql::Privilege;
 
 use crate::system::{INFORMATION_SCHEMA, SCHEMA};
 
@@ -38,6 +39,26 @@ pub(super) struct Relation {
     pub(super) comment: Option<String>,
 }
 
+/// What a user may do with a table or view, as far as `information_schema` tells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowed {
+    /// It is the user's own.
+    pub(super) everything: bool,
+    /// Rows can be added, to some of its columns at least.
+    pub(super) insert: bool,
+}
+
+impl Allowed {
+    /// What `rights` are on a table or view.
+    pub(super) fn by(rights: &Rights, table: &TableDef) -> Self {
+        let object = Securable::of(table);
+        Self {
+            everything: rights.owns(&object),
+            insert: rights.may_in_part(Privilege::Insert, &object),
+        }
+    }
+}
+
 /// What a relation is, as far as `information_schema` tells.
 #[derive(Debug)]
 pub(super) enum RelationKind {
@@ -45,35 +66,38 @@ pub(super) enum RelationKind {
     Managed {
         /// Its id in the catalog.
         id: i64,
+        /// Whether the user can add rows with INSERT.
+        insertable: bool,
     },
     /// A table over files that belong to somebody else.
     File {
         /// Its id in the catalog.
         id: i64,
-        /// Whether INSERT can add rows.
+        /// Whether the user can add rows with INSERT.
         insertable: bool,
     },
     /// A view.
     View {
-        /// The text of its query.
-        definition: String,
+        /// The text of its query, for those whose it is: it may name what others do not see.
+        definition: Option<String>,
     },
     /// A table that Waterbuck fills.
     System,
 }
 
 impl Relation {
-    /// A table or view of the catalog.
-    pub(super) fn new(table: TableDef) -> Self {
+    /// A table or view of the catalog, for a user who may do this with it.
+    pub(super) fn new(table: TableDef, allowed: Allowed) -> Self {
         let id = table.id;
+        let insertable = allowed.insert;
         let kind = match table.kind {
             TableKind::View(view) => RelationKind::View {
-                definition: view.sql,
+                definition: allowed.everything.then_some(view.sql),
             },
-            TableKind::Managed(_) => RelationKind::Managed { id },
+            TableKind::Managed(_) => RelationKind::Managed { id, insertable },
             TableKind::External(external) => RelationKind::File {
                 id,
-                insertable: crate::tables::takes_rows(&external),
+                insertable: insertable && crate::tables::takes_rows(&external),
             },
         };
         Self {
@@ -113,11 +137,12 @@ impl Relation {
         }
     }
 
-    /// Whether INSERT can add rows.
+    /// Whether the user can add rows with INSERT.
     pub(super) fn is_insertable(&self) -> bool {
         match self.kind {
-            RelationKind::Managed { .. } => true,
-            RelationKind::File { insertable, .. } => insertable,
+            RelationKind::Managed { insertable, .. } | RelationKind::File { insertable, .. } => {
+                insertable
+            }
             RelationKind::View { .. } | RelationKind::System => false,
         }
     }

@@ -8,11 +8,12 @@ use datafusion::catalog::information_schema::InformationSchemaProvider;
 use datafusion::catalog::{MemoryCatalogProviderList, SchemaProvider, TableProvider};
 use waterbuck_engine::{Error, Result};
 
-use super::contents::{Contents, Relation};
+use super::contents::{Allowed, Contents, Relation};
 use super::{columns, constraints, tables};
 use crate::names::did_you_mean;
 use crate::statement::StatementContext;
 use crate::system::{self, INFORMATION_SCHEMA, in_memory};
+use crate::visible::Visible;
 
 type Fill = fn(&Contents) -> Result<RecordBatch>;
 
@@ -40,7 +41,7 @@ pub(crate) struct InformationSchema {
 }
 
 impl InformationSchema {
-    /// Reads the catalog. No location is listed and no file is opened, so that a table whose files
+    /// Reads what the user sees of the catalog. No location is listed and no file is opened, so that a table whose files
     /// are gone is described like any other.
     ///
     /// # Errors
@@ -61,9 +62,14 @@ impl InformationSchema {
         for (name, table) in system::all(context).await? {
             relations.push(Relation::system(system::SCHEMA, name, &table.schema()));
         }
-        let tables = core.catalog.tables(None).await?;
-        relations.extend(tables.into_iter().map(Relation::new));
-        read.contents = Contents::new(core.catalog.schemas().await?, relations);
+        let rights = context.rights().await?;
+        let visible = Visible::new(&core.catalog, &rights);
+        let tables = visible.relations().await?.into_iter();
+        relations.extend(tables.map(|table| {
+            let allowed = Allowed::by(&rights, &table);
+            Relation::new(table, allowed)
+        }));
+        read.contents = Contents::new(visible.schemas().await?, relations);
         Ok(read)
     }
 

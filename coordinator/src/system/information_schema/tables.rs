@@ -45,11 +45,11 @@ pub(super) fn tables(known: &Contents) -> Result<RecordBatch> {
 
 /// One row for each view.
 pub(super) fn views(known: &Contents) -> Result<RecordBatch> {
-    let rows: Vec<(&Relation, &str)> = known
+    let rows: Vec<(&Relation, Option<&str>)> = known
         .relations
         .iter()
         .filter_map(|relation| match &relation.kind {
-            RelationKind::View { definition } => Some((relation, definition.as_str())),
+            RelationKind::View { definition } => Some((relation, definition.as_deref())),
             _ => None,
         })
         .collect();
@@ -58,10 +58,7 @@ pub(super) fn views(known: &Contents) -> Result<RecordBatch> {
         ("table_catalog", always(rows, CATALOG_NAME)),
         ("table_schema", text(rows, |(view, _)| Some(&view.schema))),
         ("table_name", text(rows, |(view, _)| Some(&view.name))),
-        (
-            "view_definition",
-            text(rows, |(_, definition)| Some(definition)),
-        ),
+        ("view_definition", text(rows, |(_, definition)| *definition)),
         ("check_option", always(rows, "NONE")),
         ("is_updatable", always(rows, "NO")),
         ("is_insertable_into", always(rows, "NO")),
@@ -79,11 +76,20 @@ mod tests {
     };
     use waterbuck_engine::sql::ViewSecurity;
 
+    use super::super::contents::Allowed;
     use super::*;
     use crate::system::INFORMATION_SCHEMA;
 
     fn table(name: &str, kind: TableKind) -> Relation {
-        Relation::new(TableDef {
+        let allowed = Allowed {
+            everything: true,
+            insert: true,
+        };
+        relation(name, kind, allowed)
+    }
+
+    fn relation(name: &str, kind: TableKind, allowed: Allowed) -> Relation {
+        let table = TableDef {
             id: 7,
             uuid: uuid::Uuid::nil(),
             name: TableName::new("s", name),
@@ -92,6 +98,15 @@ mod tests {
             comment: Some("said".to_owned()),
             begin_snapshot: 1,
             owner: None,
+        };
+        Relation::new(table, allowed)
+    }
+
+    fn view() -> TableKind {
+        TableKind::View(ViewDef {
+            sql: "SELECT 1 AS a".to_owned(),
+            column_aliases: vec![],
+            security: ViewSecurity::Definer,
         })
     }
 
@@ -108,11 +123,6 @@ mod tests {
     }
 
     fn known() -> Contents {
-        let view = ViewDef {
-            sql: "SELECT 1 AS a".to_owned(),
-            column_aliases: vec![],
-            security: ViewSecurity::Definer,
-        };
         let schema = SchemaDef {
             name: "s".to_owned(),
             comment: Some("mine".to_owned()),
@@ -120,7 +130,7 @@ mod tests {
         };
         let own = Schema::new(vec![Field::new("x", DataType::Utf8, true)]);
         let relations = vec![
-            table("v", TableKind::View(view)),
+            table("v", view()),
             external("gone", "file:///nowhere/at/all/"),
             external("one_file", "file:///nowhere/at/all.parquet"),
             Relation::system(INFORMATION_SCHEMA, "tables", &own),
@@ -161,6 +171,18 @@ mod tests {
         let views = views(&known()).expect("views");
         assert_eq!(words(&views, "table_name"), ["v"]);
         assert_eq!(words(&views, "view_definition"), ["SELECT 1 AS a"]);
+    }
+
+    #[test]
+    fn what_a_view_is_made_of_is_told_to_its_owner_alone() {
+        let allowed = Allowed {
+            everything: false,
+            insert: false,
+        };
+        let known = Contents::new(vec![], vec![relation("v", view(), allowed)]);
+        let views = views(&known).expect("views");
+        assert_eq!(cells(&views, "table_name"), [Some("v".to_owned())]);
+        assert_eq!(cells(&views, "view_definition"), [None]);
     }
 
     #[test]
