@@ -118,6 +118,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) advertise_address: Option<String>,
 
+    /// Executor only: where clients reach it to read results, as grpc+tls://HOST:PORT, or `none` if
+    /// they do not [default: --advertise-address]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+
     /// Executor only: the coordinators to register with, several separated by commas
     /// [default: grpc://127.0.0.1:32010]
     #[arg(long, value_name = "URL", value_delimiter = ',')]

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use uuid::Uuid;
 use waterbuck_catalog::{Securable, TableKind};
 use waterbuck_engine::cluster::HEARTBEAT_ACTION;
 use waterbuck_engine::sql::Privilege;
+use waterbuck_engine::ticket::TaskTicket;
 use waterbuck_engine::{Error, Result};
 
 use crate::coordinator::Coordinator;
@@ -21,7 +23,9 @@ use crate::flight_sql::{
 use crate::ingest::Ingest;
 use crate::login::Admitted;
 use crate::plan::{CATALOG_NAME, arrow_schema};
+use crate::query::FETCH_WITHIN;
 use crate::quota::Counted;
+use crate::result_parts::{Endpoints, TaskResult};
 use crate::session::{Outcome, Session};
 use crate::system;
 use crate::visible::{Visible, lacking};
@@ -141,14 +145,39 @@ impl FlightSession for OpenSession {
         })
     }
 
-    async fn execute(&self, statement: StatementInput) -> Result<Execution> {
-        match statement {
-            StatementInput::Sql(sql) => self.run(&sql, vec![]).await,
+    async fn execute(&self, statement: StatementInput, endpoints: Endpoints) -> Result<Execution> {
+        let (sql, parameters) = match statement {
+            StatementInput::Sql(sql) => (sql, vec![]),
             StatementInput::Prepared {
                 prepared,
                 parameters,
-            } => self.run(&prepared.sql, parameters).await,
-        }
+            } => (prepared.sql.clone(), parameters),
+        };
+        let outcome = self.0.execute_at(&sql, parameters, endpoints).await?;
+        Ok(execution(outcome))
+    }
+
+    async fn ticket(
+        &self,
+        query_id: Uuid,
+        task: &TaskResult,
+        schema: &[u8],
+        compression: &str,
+    ) -> Result<String> {
+        let ticket = TaskTicket {
+            key: 0,
+            user: self.user().to_owned(),
+            query: query_id.to_string(),
+            attempt: task.attempt.to_string(),
+            stage: task.stage,
+            task: task.task,
+            partitions: task.partitions,
+            expires: 0,
+            schema: URL_SAFE_NO_PAD.encode(schema),
+            compression: compression.to_owned(),
+        };
+        let authority = &self.0.core().authority;
+        authority.sign_ticket(ticket, FETCH_WITHIN).await
     }
 
     async fn ingest(&self, ingest: Ingest, rows: SendableRecordBatchStream) -> Result<Execution> {
@@ -272,18 +301,21 @@ impl FlightSession for OpenSession {
     }
 }
 
-impl OpenSession {
-    async fn run(&self, sql: &str, parameters: Vec<RecordBatch>) -> Result<Execution> {
-        Ok(execution(self.0.execute(sql, parameters).await?))
-    }
-}
-
 fn execution(outcome: Outcome) -> Execution {
     match outcome {
         Outcome::Rows { query_id, stream } => Execution::Rows {
             query_id,
             schema: stream.schema(),
             stream,
+        },
+        Outcome::Parts {
+            query_id,
+            schema,
+            parts,
+        } => Execution::Parts {
+            query_id,
+            schema,
+            parts,
         },
         Outcome::Updated { query_id, rows } => {
             // Not -1, "unknown": JDBC then asks for a result and so runs the statement again.

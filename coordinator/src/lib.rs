@@ -15,6 +15,7 @@ mod plan;
 mod query;
 mod quota;
 mod recovery;
+mod result_parts;
 mod revocations;
 mod session;
 mod statement;

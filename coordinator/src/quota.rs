@@ -181,7 +181,7 @@ impl Limits {
 }
 
 impl Quota {
-    fn new(user: &str) -> Self {
+    pub(crate) fn new(user: &str) -> Self {
         Self {
             user: user.to_owned(),
             limits: RwLock::default(),
@@ -256,6 +256,11 @@ impl Quota {
             Some(limit) if rows > limit => Err(self.refused(ROWS, limit)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether there is a limit on the rows of a result, which only this coordinator counts.
+    pub(crate) fn limits_rows(&self) -> bool {
+        self.limit(ROWS).is_some()
     }
 
     /// Checks how many bytes a query is going to read.

@@ -23,6 +23,7 @@ use crate::ingest::Ingest;
 use crate::names::did_you_mean;
 use crate::query::{QueryRecord, elapsed, timed_out};
 use crate::quota::Quota;
+use crate::result_parts::{Endpoints, ResultPart};
 use crate::statement::{self, StatementContext};
 
 /// Who a session belongs to.
@@ -42,6 +43,15 @@ pub enum Outcome {
         query_id: Uuid,
         /// The rows; dropping the stream stops the query.
         stream: SendableRecordBatchStream,
+    },
+    /// Rows to be read in parts, by those who ask for them so.
+    Parts {
+        /// The id under which the query can be watched and stopped.
+        query_id: Uuid,
+        /// The columns.
+        schema: SchemaRef,
+        /// The parts; dropping one that is given out here stops the query.
+        parts: Vec<ResultPart>,
     },
     /// Something was changed.
     Updated {
@@ -281,9 +291,23 @@ impl Session {
         sql: &str,
         parameters: Vec<RecordBatch>,
     ) -> Result<Outcome> {
+        self.execute_at(sql, parameters, Endpoints::One).await
+    }
+
+    /// The same, for a reader who takes the result in parts.
+    ///
+    /// # Errors
+    /// Everything that is found before the first row.
+    pub(crate) async fn execute_at(
+        self: &Arc<Self>,
+        sql: &str,
+        parameters: Vec<RecordBatch>,
+        endpoints: Endpoints,
+    ) -> Result<Outcome> {
         let work = async {
             let parsed = self.parse_one(sql)?;
-            self.run(&parsed, parameters).await
+            let context = self.enter(&parsed, parameters).read_at(endpoints);
+            self.run_in(context, &parsed).await
         };
         apart(sql, work).await
     }
@@ -297,7 +321,10 @@ impl Session {
         parsed: &ParsedStatement,
         parameters: Vec<RecordBatch>,
     ) -> Result<Outcome> {
-        let context = self.enter(parsed, parameters);
+        self.run_in(self.enter(parsed, parameters), parsed).await
+    }
+
+    async fn run_in(&self, context: StatementContext, parsed: &ParsedStatement) -> Result<Outcome> {
         let work = statement::execute(&context, parsed);
         let result = self.in_time(&context, work).await;
         context.settle(result)

@@ -47,6 +47,42 @@ pub struct Heartbeat {
     pub queries: Vec<QueryWork>,
     /// The cluster's shared token, when it has one.
     pub cluster_token: Option<String>,
+    /// Where clients reach it to read results, as Flight writes locations: `grpc+tls://host:port`.
+    /// Without one they do not.
+    #[serde(default)]
+    pub public_url: Option<String>,
+    /// The results that clients read or have read from it, of queries that are not over.
+    #[serde(default)]
+    pub results: Vec<ResultReport>,
+}
+
+/// How far the client is who reads the rows of one task from its executor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultReport {
+    /// The run of a query: the id of its distributed plan.
+    pub attempt: String,
+    /// The task's stage.
+    pub stage: u64,
+    /// The task's number within the stage.
+    pub task: u64,
+    /// How far the client is.
+    pub state: ResultState,
+    /// Rows handed over so far; told at the end.
+    pub rows: u64,
+    /// Their bytes, as Arrow holds them.
+    pub bytes: u64,
+}
+
+/// How far a client is that reads a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResultState {
+    /// It reads.
+    Reading,
+    /// It has all rows.
+    Read,
+    /// It has not and will not, for the reason said here.
+    Broken(String),
 }
 
 /// What one executor has done so far for one query.

@@ -11,9 +11,11 @@ pub mod error;
 pub mod monitor;
 pub mod names;
 pub mod optimizer;
+pub mod plain_errors;
 pub mod seal;
 pub mod session;
 pub mod settings;
 pub mod sql;
+pub mod ticket;
 
 pub use error::{Error, ErrorKind, Result};

@@ -22,17 +22,19 @@ pub struct HeartbeatSender {
     pub(crate) node: Arc<ExecutorNode>,
     executor_id: String,
     url: String,
+    public_url: Option<String>,
     state: AtomicU8,
 }
 
 impl HeartbeatSender {
-    /// A sender for `node`, which others reach at `url`.
-    pub fn new(node: Arc<ExecutorNode>, url: &Url) -> Arc<Self> {
+    /// A sender for `node`, which others reach at `url`, and clients at `public_url`.
+    pub fn new(node: Arc<ExecutorNode>, url: &Url, public_url: Option<String>) -> Arc<Self> {
         let url = url.as_str().trim_end_matches('/').to_owned();
         Arc::new(Self {
             node,
             executor_id: uuid::Uuid::now_v7().to_string(),
             url,
+            public_url,
             state: AtomicU8::new(0),
         })
     }
@@ -54,6 +56,8 @@ impl HeartbeatSender {
             cores: std::thread::available_parallelism().map_or(1, usize::from) as u64,
             queries: runtime.work(),
             cluster_token: self.node.access.token().map(str::to_owned),
+            public_url: self.public_url.clone(),
+            results: self.node.tasks.served().reports(),
         }
     }
 
@@ -80,10 +84,13 @@ impl HeartbeatSender {
     pub async fn run(self: Arc<Self>, coordinator: Url, stop: CancellationToken) {
         let mut registered = false;
         let mut wait = Duration::ZERO;
+        let mut reports = self.node.tasks.served().changes();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
+                // Somebody waits for what a client has read. The sender lives as long as the node.
+                Ok(()) = reports.changed(), if registered => {}
             }
             wait = match self.send(&coordinator).await {
                 Ok(reply) => {

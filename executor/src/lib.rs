@@ -8,6 +8,8 @@ mod heartbeat;
 mod monitor;
 mod node;
 mod per_partition;
+mod result_service;
+mod served;
 mod server;
 mod task_session;
 mod tasks;

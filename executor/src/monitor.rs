@@ -56,7 +56,7 @@ mod tests {
             Arc::new(ExchangeChannels::default()),
             ClusterAccess::open(),
         );
-        HeartbeatSender::new(node, &Url::parse("http://executor:1").unwrap())
+        HeartbeatSender::new(node, &Url::parse("http://executor:1").unwrap(), None)
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_flight::flight_service_server::FlightServiceServer;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -20,6 +21,7 @@ use waterbuck_transport::{Incoming, ListenerTls, mark_peer};
 
 use crate::heartbeat::HeartbeatSender;
 use crate::node::ExecutorNode;
+use crate::result_service::ResultService;
 use crate::tasks::CountTasks;
 
 /// How long a drained executor goes on serving so that its last results are fetched.
@@ -30,6 +32,8 @@ const LINGER: Duration = Duration::from_millis(200);
 pub struct ServeConfig {
     /// The URL under which the other processes reach this one.
     pub advertise: Url,
+    /// Where clients reach it to read results, as Flight writes locations; `None` if they do not.
+    pub public_url: Option<String>,
     /// The coordinators that heartbeats go to.
     pub coordinators: Vec<Url>,
     /// How long running tasks may take to finish once draining has begun.
@@ -48,7 +52,11 @@ pub struct ExecutorServer {
 impl ExecutorServer {
     /// A server for `node`.
     pub fn new(node: Arc<ExecutorNode>, config: ServeConfig) -> Self {
-        let sender = HeartbeatSender::new(Arc::clone(&node), &config.advertise);
+        let sender = HeartbeatSender::new(
+            Arc::clone(&node),
+            &config.advertise,
+            config.public_url.clone(),
+        );
         Self {
             node,
             config,
@@ -138,6 +146,11 @@ impl ExecutorServer {
         let worker = self.node.worker();
         let mut upkeep = JoinSet::new();
         upkeep.spawn(self.node.upkeep(worker.clone()));
+        let results = ResultService {
+            node: Arc::clone(&self.node),
+            worker: worker.clone(),
+            coordinators: self.config.coordinators.clone(),
+        };
         let worker = worker.into_worker_server();
         let counted = CountTasks {
             inner: worker,
@@ -152,6 +165,7 @@ impl ExecutorServer {
             .initial_connection_window_size(32 * 1024 * 1024)
             .http2_max_header_list_size(TASK_HEADERS_BYTES_MAX)
             .add_service(worker)
+            .add_service(FlightServiceServer::new(results))
             .serve_with_incoming_shutdown(incoming, stop.cancelled())
             .await
             .map_err(|error| Error::unavailable("executor's listener broke").with_source(error))
@@ -173,7 +187,7 @@ impl Drop for Heartbeats {
     }
 }
 
-/// Lets a call of the cluster through, and no other: there is nothing here for anybody else.
+/// Lets a call of the cluster through to the tasks, and no other.
 fn admit(access: &ClusterAccess, request: Request<()>) -> std::result::Result<Request<()>, Status> {
     let token = request
         .metadata()

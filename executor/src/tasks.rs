@@ -15,6 +15,9 @@ use tokio::sync::Notify;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tower::Service;
+use waterbuck_engine::session::TaskLabel;
+
+use crate::served::{OpenTask, ServedResults};
 
 /// The call a coordinator keeps open for each task.
 const TASK_CALL: &str = "/CoordinatorChannel";
@@ -24,11 +27,16 @@ const TASK_CALL: &str = "/CoordinatorChannel";
 pub struct RunningTasks {
     count: AtomicUsize,
     left: Notify,
+    /// What clients read of them.
+    served: Arc<ServedResults>,
 }
 
 /// One open call: dropping it says that the task is over.
 #[derive(Debug)]
-struct TaskGuard(Arc<RunningTasks>);
+struct TaskGuard {
+    tasks: Arc<RunningTasks>,
+    _open: Option<OpenTask>,
+}
 
 impl RunningTasks {
     /// How many tasks there are.
@@ -36,9 +44,17 @@ impl RunningTasks {
         self.count.load(Ordering::SeqCst)
     }
 
-    fn enter(self: &Arc<Self>) -> TaskGuard {
+    /// What clients read of the tasks.
+    pub(crate) fn served(&self) -> &Arc<ServedResults> {
+        &self.served
+    }
+
+    fn enter(self: &Arc<Self>, label: Option<TaskLabel>) -> TaskGuard {
         self.count.fetch_add(1, Ordering::SeqCst);
-        TaskGuard(Arc::clone(self))
+        TaskGuard {
+            tasks: Arc::clone(self),
+            _open: label.map(|label| self.served.open(label)),
+        }
     }
 
     /// Waits until there is no task. Cancel-safe.
@@ -55,8 +71,8 @@ impl RunningTasks {
 
 impl Drop for TaskGuard {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::SeqCst);
-        self.0.left.notify_waiters();
+        self.tasks.count.fetch_sub(1, Ordering::SeqCst);
+        self.tasks.left.notify_waiters();
     }
 }
 
@@ -90,7 +106,7 @@ where
             .uri()
             .path()
             .ends_with(TASK_CALL)
-            .then(|| self.tasks.enter());
+            .then(|| self.tasks.enter(TaskLabel::read(request.headers())));
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await?;
@@ -140,7 +156,7 @@ mod tests {
     #[tokio::test]
     async fn all_done_returns_when_the_last_task_is_dropped() {
         let tasks = Arc::new(RunningTasks::default());
-        let (first, second) = (tasks.enter(), tasks.enter());
+        let (first, second) = (tasks.enter(None), tasks.enter(None));
         assert_eq!(tasks.count(), 2);
         drop(first);
         let waiting = Arc::clone(&tasks);

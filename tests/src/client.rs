@@ -127,6 +127,14 @@ impl Client {
         Ok(Self { inner })
     }
 
+    /// The same connection, saying where results are to be given out.
+    #[must_use]
+    pub fn at_endpoints(&self, endpoints: &str) -> Self {
+        let mut inner = self.inner.clone();
+        inner.set_header("x-result-endpoints", endpoints);
+        Self { inner }
+    }
+
     /// The bearer token it goes on with.
     pub fn token(&self) -> Option<String> {
         self.inner.token().cloned()
@@ -172,6 +180,27 @@ impl Client {
         let mut statement = self.prepare(sql).await?;
         let info = statement.execute().await?;
         Ok(self.open(info))
+    }
+
+    /// Starts a query and tells where its rows are.
+    pub async fn info(&self, sql: &str) -> Result<FlightInfo> {
+        Ok(self.inner.clone().execute(sql.to_owned(), None).await?)
+    }
+
+    /// Reads one endpoint of a [`FlightInfo`] at the location it names, if it names one, with this
+    /// client's token.
+    pub async fn part(&self, info: &FlightInfo, number: usize) -> Result<Running> {
+        let endpoint = &info.endpoint[number];
+        let part = FlightInfo {
+            endpoint: vec![endpoint.clone()],
+            ..info.clone()
+        };
+        let Some(location) = endpoint.location.first() else {
+            return Ok(self.open(part));
+        };
+        let address = location.uri.trim_start_matches("grpc+tcp://");
+        let token = self.token().unwrap_or_default();
+        Ok(Self::with_token(address, &token).await?.open(part))
     }
 
     /// Prepares a statement, for tests of parameters and schemas.

@@ -3,6 +3,7 @@
 mod bad_input;
 mod cancel;
 mod ddl_races;
+mod endpoints;
 mod failover;
 mod formats;
 mod freshness;

@@ -84,6 +84,7 @@ impl Merged {
             flight_port: self.port("flight-port")?.unwrap_or(role.flight_port()),
             web_port: self.port("web-port")?.unwrap_or(role.web_port()),
             advertise_address: self.text("advertise-address")?,
+            public_url: self.text("public-url")?,
             coordinator: self.coordinators()?,
             cluster_token: self
                 .text("cluster-token")?

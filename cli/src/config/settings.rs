@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) web_port: u16,
     /// Where other processes reach this one, `host` or `host:port`; `None` means `host`.
     pub(crate) advertise_address: Option<String>,
+    /// Where clients reach an executor to read results; `none` if they do not.
+    pub(crate) public_url: Option<String>,
     /// The coordinators an executor registers with, as URLs.
     pub(crate) coordinator: Vec<String>,
     /// The secret of the cluster, if one was given.

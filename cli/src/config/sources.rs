@@ -11,7 +11,7 @@ use waterbuck_engine::{Error, Result};
 use crate::args::ServeArgs;
 
 /// Every setting there is.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 29] = [
     "advertise-address",
     "allowed-hosts",
     "allowed-locations",
@@ -34,6 +34,7 @@ const KEYS: [&str; 28] = [
     "oidc-issuer",
     "oidc-keys",
     "oidc-user-claim",
+    "public-url",
     "spill-dir",
     "spill-limit",
     "tls-cert",
@@ -101,6 +102,7 @@ pub(super) fn flags_layer(flags: &ServeArgs) -> Figment {
     let list = |texts: &[String]| Some(texts.join(",")).filter(|list| !list.is_empty());
     let texts = [
         ("advertise-address", flags.advertise_address.clone()),
+        ("public-url", flags.public_url.clone()),
         ("allowed-hosts", list(&flags.allowed_hosts)),
         ("allowed-locations", list(&flags.allowed_locations)),
         ("audit-log", path(&flags.audit_log)),

@@ -64,6 +64,9 @@ impl Connection for Embedded {
                 query_id: Some(query_id.to_string()),
                 outcome: Outcome::Rows(stream),
             },
+            Ran::Parts { .. } => {
+                return Err(Error::internal("nobody asked for the result in parts"));
+            }
             Ran::Updated { query_id, rows } => Execution {
                 query_id: Some(query_id.to_string()),
                 outcome: Outcome::Updated(rows),

@@ -39,6 +39,7 @@ pub(crate) async fn run_executor(config: &Config) -> Result<()> {
         node.channels.dialer().check(url)?;
     }
     let serve = ServeConfig {
+        public_url: public_url(config, &advertise)?,
         advertise: advertise.clone(),
         coordinators,
         drain_timeout: DRAIN_TIMEOUT,
@@ -82,6 +83,26 @@ fn advertised(config: &Config, address: &str) -> Result<Url> {
     exchange_url(&format!("{scheme}://{place}"))
 }
 
+/// Where clients reach this executor, as Flight writes locations; `None` if they do not.
+fn public_url(config: &Config, advertise: &Url) -> Result<Option<String>> {
+    let named = match config.public_url.as_deref() {
+        Some("none") => return Ok(None),
+        Some(named) => exchange_url(named)?,
+        None => advertise.clone(),
+    };
+    let scheme = match named.scheme() {
+        "https" => "grpc+tls",
+        _ => "grpc+tcp",
+    };
+    let place = named.authority();
+    let port = named.port_or_known_default();
+    let location = match (named.port(), port) {
+        (None, Some(port)) => format!("{scheme}://{place}:{port}"),
+        _ => format!("{scheme}://{place}"),
+    };
+    Ok(Some(location))
+}
+
 fn has_port(place: &str) -> bool {
     place.rsplit_once(':').is_some_and(|(_, port)| {
         !port.is_empty() && port.chars().all(|digit| digit.is_ascii_digit())
@@ -104,6 +125,35 @@ fn exchange_url(text: &str) -> Result<Url> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::ServeArgs;
+    use crate::config::{Role, load};
+
+    #[test]
+    fn clients_are_told_the_public_address_in_flights_words() {
+        let advertise = exchange_url("10.0.0.7:32011").unwrap();
+        for (named, expected) in [
+            (None, Some("grpc+tcp://10.0.0.7:32011")),
+            (Some("none"), None),
+            (
+                Some("grpc+tls://db.example.org:9"),
+                Some("grpc+tls://db.example.org:9"),
+            ),
+            (
+                Some("grpc+tls://db.example.org"),
+                Some("grpc+tls://db.example.org:443"),
+            ),
+        ] {
+            let flags = ServeArgs {
+                public_url: named.map(str::to_owned),
+                ..ServeArgs::default()
+            };
+            let config = load(Role::Executor, &flags).unwrap();
+            assert_eq!(
+                public_url(&config, &advertise).unwrap().as_deref(),
+                expected
+            );
+        }
+    }
 
     #[test]
     fn addresses_are_taken_in_every_spelling() {

@@ -74,7 +74,7 @@ impl Node {
         let (local, upkeep) = if local {
             let url = Url::parse(LOCAL_EXECUTOR_URL)
                 .map_err(|error| Error::internal("no local address").with_source(error))?;
-            let heart = HeartbeatSender::new(Arc::clone(&self.executor), &url);
+            let heart = HeartbeatSender::new(Arc::clone(&self.executor), &url, None);
             let worker = self.executor.worker();
             let local = LocalExecutor {
                 url,

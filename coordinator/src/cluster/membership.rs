@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 use url::Url;
 use waterbuck_engine::bearer::PublicKey;
-use waterbuck_engine::cluster::{Heartbeat, HeartbeatReply, NodeState, QueryWork};
+use waterbuck_engine::cluster::{Heartbeat, HeartbeatReply, NodeState, QueryWork, ResultReport};
 use waterbuck_engine::cluster_access::ClusterAccess;
 use waterbuck_engine::{Error, Result};
 
@@ -78,6 +78,10 @@ pub struct ExecutorInfo {
     pub cores: u64,
     /// What it has done so far for the queries that run on it.
     pub queries: Vec<QueryWork>,
+    /// Where clients reach it to read results, if they do.
+    pub public_url: Option<String>,
+    /// The results that clients read or have read from it.
+    pub results: Vec<ResultReport>,
     /// When it was first seen.
     pub registered_at: DateTime<Utc>,
     last_seen: Instant,
@@ -111,6 +115,8 @@ impl ExecutorInfo {
             spilled_bytes: beat.spilled_bytes,
             cores: beat.cores,
             queries: beat.queries,
+            public_url: beat.public_url,
+            results: beat.results,
             registered_at: Utc::now(),
             last_seen: Instant::now(),
             reason: None,
@@ -130,6 +136,8 @@ pub struct Membership {
     /// Those that said goodbye: they had finished their tasks, so no query has lost anything.
     left: Mutex<HashSet<Url>>,
     changes: watch::Sender<u64>,
+    /// Changes when an executor tells how far clients are that read results from it.
+    reports: watch::Sender<u64>,
     version: &'static str,
     access: ClusterAccess,
     /// What executors check the tokens of clients by.
@@ -144,6 +152,7 @@ impl Membership {
             executors: Mutex::new(BTreeMap::new()),
             left: Mutex::default(),
             changes,
+            reports: watch::Sender::new(0),
             version,
             access,
             login_keys: Mutex::default(),
@@ -204,7 +213,11 @@ impl Membership {
             info!(executor = %info.id, url = %info.url, state = info.state.name(), "executor");
             self.changes.send_modify(|version| *version += 1);
         }
+        let reports = !info.results.is_empty();
         executors.insert(info.id.clone(), info);
+        if reports {
+            self.reports.send_modify(|version| *version += 1);
+        }
         Ok(())
     }
 
@@ -220,6 +233,29 @@ impl Membership {
         work.filter(|work| work.query_id == query_id)
             .cloned()
             .collect()
+    }
+
+    /// How far the clients are that read the results of one run of a query from executors.
+    pub(crate) fn results_of(&self, attempt: &str) -> Vec<ResultReport> {
+        let executors = self.executors.lock();
+        let reports = executors.values().flat_map(|known| &known.results);
+        let own = reports.filter(|report| report.attempt == attempt);
+        own.cloned().collect()
+    }
+
+    /// Changes when [`Self::results_of`] may have.
+    pub(crate) fn reports(&self) -> watch::Receiver<u64> {
+        self.reports.subscribe()
+    }
+
+    /// Where clients reach each of `urls`; `None` if they do not reach all of them.
+    pub(crate) fn locations(&self, urls: &[Url]) -> Option<BTreeMap<Url, String>> {
+        let executors = self.executors.lock();
+        let location = |url: &Url| {
+            let known = executors.values().find(|known| known.url == *url)?;
+            Some((url.clone(), known.public_url.clone()?))
+        };
+        urls.iter().map(location).collect()
     }
 
     /// The addresses of the executors that take tasks, in a stable order.

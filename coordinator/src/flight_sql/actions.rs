@@ -17,6 +17,7 @@ use tonic::Status;
 use tonic::metadata::MetadataMap;
 use tracing::debug;
 use uuid::Uuid;
+use waterbuck_engine::ticket::is_ticket;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::client::ClientGuard;
@@ -229,6 +230,12 @@ impl Shared {
         let endpoint = request.endpoint.unwrap_or_default();
         let handle = handle_of(&endpoint)
             .ok_or_else(|| malformed("the request names no endpoint of a result"))?;
+        if is_ticket(&handle) {
+            return Err(unsupported(
+                "rows that an executor gives out are not kept longer: read them now, or run the \
+                 query again",
+            ));
+        }
         self.waiting(client, &handle)?;
         Ok(vec![endpoint.encode_to_vec().into()])
     }

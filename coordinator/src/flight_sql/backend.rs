@@ -16,6 +16,7 @@ use uuid::Uuid;
 use waterbuck_engine::Result;
 
 use crate::ingest::Ingest;
+use crate::result_parts::{Endpoints, ResultPart, TaskResult};
 
 /// Who may come in, and what may be asked without a session.
 #[async_trait]
@@ -82,7 +83,18 @@ pub trait FlightSession: Send + Sync + 'static {
     /// Starts a statement. A query returns once it is planned and admitted, its rows are pulled
     /// from the stream; an update returns once it is complete. Dropping this future, or the
     /// stream it gave, stops the work on every executor.
-    async fn execute(&self, statement: StatementInput) -> Result<Execution>;
+    /// `endpoints` says whether the client takes a result in parts; it may get it whole all the same.
+    async fn execute(&self, statement: StatementInput, endpoints: Endpoints) -> Result<Execution>;
+
+    /// A ticket with which the client reads the rows of a task at its executor: with `schema`, an
+    /// IPC message, as their columns, in messages compressed as `compression` names it.
+    async fn ticket(
+        &self,
+        query_id: Uuid,
+        task: &TaskResult,
+        schema: &[u8],
+        compression: &str,
+    ) -> Result<String>;
 
     /// Writes the rows of an upload into a table, all of them or none: an error in `rows`, or
     /// dropping this future before they have ended, leaves nothing behind. Gives an
@@ -177,6 +189,15 @@ pub enum Execution {
         schema: SchemaRef,
         /// The rows; dropping it stops the query.
         stream: SendableRecordBatchStream,
+    },
+    /// Rows to be pulled in parts.
+    Parts {
+        /// The id under which the query can be watched and stopped.
+        query_id: Uuid,
+        /// The columns, before they are fitted to the wire.
+        schema: SchemaRef,
+        /// The parts; dropping one that is given out here stops the query.
+        parts: Vec<ResultPart>,
     },
     /// A finished update.
     Update {

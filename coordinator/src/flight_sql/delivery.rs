@@ -5,55 +5,29 @@
 
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use arrow_ipc::CompressionType;
 use arrow_ipc::writer::IpcWriteOptions;
 use tonic::metadata::MetadataMap;
 use waterbuck_engine::{Error, Result};
+use waterbuck_results::compression::Compression;
 
 use super::backend::OptionValue;
 use super::wire::{view_schema, wire_schema};
+use crate::result_parts::Endpoints;
 
 const COMPRESSION: &str = "result_compression";
+const ENDPOINTS: &str = "result_endpoints";
 const VIEWS: &str = "result_views";
-/// The header that stands for the option in one call.
+/// The headers that stand for the options in one call.
 const COMPRESSION_HEADER: &str = "x-result-compression";
+const ENDPOINTS_HEADER: &str = "x-result-endpoints";
 
 /// What a client asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Delivery {
     compression: Compression,
+    endpoints: Endpoints,
     /// Whether texts and bytes go out as views.
     views: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Compression {
-    #[default]
-    None,
-    Lz4,
-    Zstd,
-}
-
-impl Compression {
-    fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Lz4 => "lz4",
-            Self::Zstd => "zstd",
-        }
-    }
-
-    fn parse(text: &str) -> Result<Self> {
-        let known = [Self::None, Self::Lz4, Self::Zstd];
-        let named = known
-            .into_iter()
-            .find(|known| text.eq_ignore_ascii_case(known.name()));
-        named.ok_or_else(|| {
-            Error::invalid(format!(
-                "\"{text}\" is no compression of results: they are none, lz4 and zstd"
-            ))
-        })
-    }
 }
 
 impl Delivery {
@@ -64,6 +38,11 @@ impl Delivery {
                 let text = value.map(ToString::to_string);
                 let parsed = text.map_or(Ok(Compression::None), |text| Compression::parse(&text));
                 Some(parsed.map(|compression| self.compression = compression))
+            }
+            ENDPOINTS => {
+                let text = value.map(ToString::to_string);
+                let parsed = text.map_or(Ok(Endpoints::One), |text| Endpoints::parse(&text));
+                Some(parsed.map(|endpoints| self.endpoints = endpoints))
             }
             VIEWS => {
                 let parsed = match value.map(ToString::to_string).as_deref() {
@@ -80,10 +59,12 @@ impl Delivery {
     }
 
     /// The options with their values.
-    pub(super) fn list(self) -> [(String, OptionValue); 2] {
+    pub(super) fn list(self) -> [(String, OptionValue); 3] {
         let compression = OptionValue::Text(self.compression.name().to_owned());
+        let endpoints = OptionValue::Text(self.endpoints.name().to_owned());
         [
             (COMPRESSION.to_owned(), compression),
+            (ENDPOINTS.to_owned(), endpoints),
             (VIEWS.to_owned(), OptionValue::Bool(self.views)),
         ]
     }
@@ -93,7 +74,20 @@ impl Delivery {
         if let Some(value) = headers.get(COMPRESSION_HEADER) {
             self.compression = Compression::parse(value.to_str().unwrap_or("?"))?;
         }
+        if let Some(value) = headers.get(ENDPOINTS_HEADER) {
+            self.endpoints = Endpoints::parse(value.to_str().unwrap_or("?"))?;
+        }
         Ok(self)
+    }
+
+    /// Where results are given out.
+    pub(super) fn endpoints(self) -> Endpoints {
+        self.endpoints
+    }
+
+    /// How messages are compressed.
+    pub(super) fn compression(self) -> Compression {
+        self.compression
     }
 
     /// The columns of a result as they are sent.
@@ -106,11 +100,7 @@ impl Delivery {
 
     /// How messages are written.
     pub(super) fn write_options(self) -> Result<IpcWriteOptions, ArrowError> {
-        IpcWriteOptions::default().try_with_compression(match self.compression {
-            Compression::None => None,
-            Compression::Lz4 => Some(CompressionType::LZ4_FRAME),
-            Compression::Zstd => Some(CompressionType::ZSTD),
-        })
+        self.compression.write_options()
     }
 }
 
@@ -124,13 +114,15 @@ mod tests {
         let text = |text: &str| OptionValue::Text(text.to_owned());
         for (name, value) in [
             (COMPRESSION, text("ZSTD")),
+            (ENDPOINTS, text("executors")),
             (VIEWS, OptionValue::Bool(true)),
         ] {
             assert!(delivery.set(name, Some(&value)).unwrap().is_ok());
         }
         assert_eq!(delivery.list()[0].1, text("zstd"));
-        assert_eq!(delivery.list()[1].1, OptionValue::Bool(true));
-        for name in [COMPRESSION, VIEWS] {
+        assert_eq!(delivery.endpoints(), Endpoints::Executors);
+        assert_eq!(delivery.list()[2].1, OptionValue::Bool(true));
+        for name in [COMPRESSION, ENDPOINTS, VIEWS] {
             assert!(delivery.set(name, Some(&text("snappy"))).unwrap().is_err());
             assert!(delivery.set(name, None).unwrap().is_ok());
         }

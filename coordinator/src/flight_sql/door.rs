@@ -18,7 +18,7 @@ use futures::future::FutureExt;
 use futures::stream::{self, BoxStream, StreamExt};
 use prost::Message;
 use tokio::net::TcpListener;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -26,10 +26,12 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::error;
 use waterbuck_engine::cluster_access::ClusterMember;
 use waterbuck_engine::{Error, Result};
+use waterbuck_results::deadline::deadline_of;
 
 use super::backend::Backend;
 use super::client::ClientGuard;
 use super::config::FlightConfig;
+use super::delivery::Delivery;
 use super::login::Logins;
 use super::results::Results;
 use super::sql_info::ServerInfo;
@@ -193,9 +195,10 @@ impl FlightService for Door {
     ) -> Result<Response<FlightInfo>, Status> {
         guarded(async {
             let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let delivery = delivery_of(&client, request.metadata())?;
             let info = self
                 .shared
-                .flight_info(&client, request.into_inner())
+                .flight_info(&client, request.into_inner(), delivery)
                 .await?;
             Ok(Response::new(info))
         })
@@ -208,7 +211,9 @@ impl FlightService for Door {
     ) -> Result<Response<PollInfo>, Status> {
         guarded(async {
             let client = self.client(request.metadata(), &peer_of(&request)).await?;
-            let poll = self.shared.poll(&client, request.into_inner()).await?;
+            let delivery = delivery_of(&client, request.metadata())?;
+            let descriptor = request.into_inner();
+            let poll = self.shared.poll(&client, descriptor, delivery).await?;
             Ok(Response::new(poll))
         })
         .await
@@ -232,8 +237,7 @@ impl FlightService for Door {
     ) -> Result<Response<Self::DoGetStream>, Status> {
         guarded(async {
             let client = self.client(request.metadata(), &peer_of(&request)).await?;
-            let delivery = client.delivery().with_headers(request.metadata());
-            let delivery = delivery.map_err(|error| status(&error))?;
+            let delivery = delivery_of(&client, request.metadata())?;
             let deadline = deadline_of(request.metadata());
             self.shared
                 .get(client, &request.into_inner(), (delivery, deadline))
@@ -325,25 +329,14 @@ async fn basic_payload(
     Ok(Some((auth.username, auth.password)))
 }
 
+/// How the client wants its results: what it has set, and what the headers of this call say.
+fn delivery_of(client: &ClientGuard, headers: &MetadataMap) -> Result<Delivery, Status> {
+    let delivery = client.delivery().with_headers(headers);
+    delivery.map_err(|error| status(&error))
+}
+
 fn peer_of<T>(request: &Request<T>) -> String {
     request
         .remote_addr()
         .map_or_else(|| "unknown".to_owned(), |address| address.to_string())
-}
-
-/// The client's deadline. Tonic applies it to the first answer only, not to a stream.
-fn deadline_of(headers: &MetadataMap) -> Option<Instant> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let count: u64 = digits.parse().ok()?;
-    let timeout = match unit {
-        "H" => Duration::from_secs(count.checked_mul(3600)?),
-        "M" => Duration::from_secs(count.checked_mul(60)?),
-        "S" => Duration::from_secs(count),
-        "m" => Duration::from_millis(count),
-        "u" => Duration::from_micros(count),
-        "n" => Duration::from_nanos(count),
-        _ => return None,
-    };
-    Instant::now().checked_add(timeout)
 }

@@ -3,12 +3,9 @@
 mod actions;
 mod backend;
 mod client;
-mod coalesce;
 mod config;
 mod delivery;
 mod door;
-mod encode;
-mod error_details;
 mod ingest;
 mod login;
 mod messages;
@@ -19,16 +16,16 @@ mod put;
 mod results;
 mod sql_info;
 mod statement;
-mod status;
 mod token;
 mod type_info;
 mod upload;
 mod whole_body;
-mod wire;
 mod words;
 
 #[cfg(test)]
 mod tests;
+
+use waterbuck_results::{encode, status, wire};
 
 pub use backend::{
     Backend, Execution, FlightSession, IssuedToken, OptionValue, Prepared, SchemaInfo,

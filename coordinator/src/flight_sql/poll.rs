@@ -21,6 +21,7 @@ use uuid::Uuid;
 use waterbuck_engine::Result;
 
 use super::client::ClientGuard;
+use super::delivery::Delivery;
 use super::door::Shared;
 use super::results::Polled;
 use super::statement::{command_of, describe_result, ticket_of};
@@ -40,6 +41,7 @@ impl Shared {
         &self,
         client: &ClientGuard,
         descriptor: FlightDescriptor,
+        delivery: Delivery,
     ) -> Result<PollInfo, Status> {
         let command = command_of(&descriptor)?;
         if let Command::TicketStatementQuery(ticket) = command {
@@ -49,9 +51,15 @@ impl Shared {
                 .await;
         }
         if self.metadata_schema(&command).is_some() {
-            return Ok(complete(self.flight_info(client, descriptor).await?));
+            let info = self.flight_info(client, descriptor, delivery);
+            return Ok(complete(info.await?));
         }
-        let mut pending = self.start(client, command).await?;
+        let started = self.start(client, command, delivery).await?;
+        let mut pending = match started.whole() {
+            Ok(pending) => pending,
+            // All endpoints are known.
+            Err(parts) => return Ok(complete(self.describe_started(client, parts, descriptor)?)),
+        };
         let (rows, ready) = watched(pending.rows);
         pending.rows = rows;
         // More than any progress: the first poll waits for rows alone.

@@ -13,6 +13,7 @@ use super::ingest::ingest_of;
 use super::statement::{command_of, no_transaction, unknown_command};
 use super::status::{malformed, query_status, status};
 use super::upload::{open_rows, read_rows};
+use crate::result_parts::Endpoints;
 
 impl Shared {
     /// Serves one DoPut: the command is in the first message, the rows are in all of them.
@@ -62,7 +63,7 @@ impl Shared {
                 let written = client.session().ingest(ingest, rows).await;
                 match written.map_err(|error| status(&error))? {
                     Execution::Update { rows, .. } => Ok(count(rows)),
-                    Execution::Rows { query_id, .. } => {
+                    Execution::Rows { query_id, .. } | Execution::Parts { query_id, .. } => {
                         let error = Error::internal("an upload was answered with rows");
                         Err(query_status(&error, query_id))
                     }
@@ -77,12 +78,16 @@ impl Shared {
         client: &ClientGuard,
         input: StatementInput,
     ) -> Result<PutResult, Status> {
-        match self.run(client, input).await? {
+        match self.run(client, input, Endpoints::One).await? {
             Execution::Update { rows, .. } => Ok(count(rows)),
-            Execution::Rows { query_id, .. } => Err(query_status(
-                &Error::invalid("the statement returns rows: run it as a query, not as an update"),
-                query_id,
-            )),
+            Execution::Rows { query_id, .. } | Execution::Parts { query_id, .. } => {
+                Err(query_status(
+                    &Error::invalid(
+                        "the statement returns rows: run it as a query, not as an update",
+                    ),
+                    query_id,
+                ))
+            }
         }
     }
 }

@@ -10,12 +10,14 @@ use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::sql::{Any, Command, ProstMessageExt, TicketStatementQuery};
 use arrow_flight::{FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, Ticket};
 use bytes::Bytes;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::{self, BoxStream, StreamExt};
 use prost::Message;
 use tokio::time::Instant;
 use tonic::{Response, Status};
 use uuid::Uuid;
+use waterbuck_engine::ticket::is_ticket;
 use waterbuck_engine::{Error, Result};
 
 use super::backend::{Execution, StatementInput};
@@ -27,6 +29,7 @@ use super::metadata;
 use super::results::{PendingResult, Waiting};
 use super::status::{QUERY_ID, malformed, status, unsupported};
 use super::wire::encode_schema;
+use crate::result_parts::{Endpoints, ResultPart};
 
 impl Shared {
     /// Starts a statement, or describes a metadata command, which runs when it is fetched.
@@ -34,11 +37,17 @@ impl Shared {
         &self,
         client: &ClientGuard,
         descriptor: FlightDescriptor,
+        delivery: Delivery,
     ) -> Result<FlightInfo, Status> {
         let command = command_of(&descriptor)?;
         if let Some(schema) = self.metadata_schema(&command) {
             let ticket = Bytes::clone(&descriptor.cmd);
-            return describe(&schema, ticket, descriptor, Bytes::new());
+            return describe(
+                &schema,
+                vec![endpoint_here(ticket)],
+                descriptor,
+                Bytes::new(),
+            );
         }
         // What ListFlights has named.
         if let Command::TicketStatementQuery(ticket) = command {
@@ -46,10 +55,37 @@ impl Shared {
             let handle = ticket.statement_handle;
             return describe_result(&waiting.schema, handle, descriptor, waiting.query_id);
         }
-        let pending = self.start(client, command).await?;
-        let (schema, query_id) = (Arc::clone(&pending.schema), pending.query_id);
-        let handle = self.results.keep(pending).map_err(|error| status(&error))?;
-        describe_result(&schema, handle, descriptor, query_id)
+        let started = self.start(client, command, delivery).await?;
+        self.describe_started(client, started, descriptor)
+    }
+
+    /// A result that was started, and where it is fetched.
+    pub(super) fn describe_started(
+        &self,
+        client: &ClientGuard,
+        started: StartedResult,
+        descriptor: FlightDescriptor,
+    ) -> Result<FlightInfo, Status> {
+        let StartedResult {
+            schema,
+            query_id,
+            parts,
+        } = started;
+        let mut endpoints = vec![];
+        for part in parts {
+            endpoints.push(match part {
+                StartedPart::Here(pending) => match self.results.keep(*pending) {
+                    Ok(handle) => endpoint_here(ticket_of(handle)),
+                    Err(error) => {
+                        // Those kept before stop with it.
+                        self.results.drop_query(query_id, client.session().user());
+                        return Err(status(&error));
+                    }
+                },
+                StartedPart::There(endpoint) => endpoint,
+            });
+        }
+        describe(&schema, endpoints, descriptor, query_id.to_string().into())
     }
 
     /// A result that waits, and waits on.
@@ -64,7 +100,8 @@ impl Shared {
         &self,
         client: &ClientGuard,
         command: Command,
-    ) -> Result<PendingResult, Status> {
+        delivery: Delivery,
+    ) -> Result<StartedResult, Status> {
         let input = match command {
             Command::CommandStatementQuery(command) => {
                 no_transaction(command.transaction_id.as_ref())?;
@@ -76,10 +113,8 @@ impl Shared {
                 .bound(),
             other => return Err(unknown_command(&other)),
         };
-        let session = client.session();
-        let execution = self.run(client, input).await?;
-        let owner = (session.user().to_owned(), session.id());
-        pending(execution, owner, client.delivery())
+        let execution = self.run(client, input, delivery.endpoints()).await?;
+        started(client, execution, delivery).await
     }
 
     /// The columns of a command's answer, as an IPC message; nothing is run.
@@ -124,6 +159,11 @@ impl Shared {
             let rows = self.metadata_rows(&client, command).await?;
             return Ok(Response::new(encode_batch(rows)));
         };
+        if is_ticket(&redeemed.statement_handle) {
+            return Err(malformed(
+                "the ticket is for an executor: use it at the location that its endpoint names",
+            ));
+        }
         let options = delivery.write_options().map_err(|error| {
             status(&Error::internal("the rows cannot be compressed").with_source(error))
         })?;
@@ -151,6 +191,7 @@ impl Shared {
         &self,
         client: &ClientGuard,
         input: StatementInput,
+        endpoints: Endpoints,
     ) -> Result<Execution, Status> {
         if let StatementInput::Prepared {
             prepared,
@@ -167,7 +208,7 @@ impl Shared {
         }
         client
             .session()
-            .execute(input)
+            .execute(input, endpoints)
             .await
             .map_err(|error| status(&error))
     }
@@ -268,44 +309,114 @@ pub(super) fn describe_result(
     query_id: Uuid,
 ) -> Result<FlightInfo, Status> {
     let query_id = query_id.to_string().into();
-    describe(schema, ticket_of(handle), descriptor, query_id)
+    let endpoints = vec![endpoint_here(ticket_of(handle))];
+    describe(schema, endpoints, descriptor, query_id)
 }
 
+/// An endpoint without a location: the rows are where this answer came from.
+fn endpoint_here(ticket: Bytes) -> FlightEndpoint {
+    FlightEndpoint::new().with_ticket(Ticket { ticket })
+}
+
+/// One endpoint has the rows in the order of the result; several have them in none.
 fn describe(
     schema: &SchemaRef,
-    ticket: Bytes,
+    endpoints: Vec<FlightEndpoint>,
     descriptor: FlightDescriptor,
     app_metadata: Bytes,
 ) -> Result<FlightInfo, Status> {
-    // No location: the rows are where this answer came from.
-    let endpoint = FlightEndpoint::new().with_ticket(Ticket { ticket });
     let mut info = FlightInfo::new()
-        .with_endpoint(endpoint)
         .with_descriptor(descriptor)
-        .with_ordered(true)
+        .with_ordered(endpoints.len() == 1)
         .with_app_metadata(app_metadata);
+    info.endpoint = endpoints;
     info.schema = encode_schema(schema).map_err(unencodable)?;
     Ok(info)
 }
 
-fn pending(
+/// A statement that runs, and whose rows nobody has asked for yet.
+pub(super) struct StartedResult {
+    /// The columns as sent.
+    schema: SchemaRef,
+    query_id: Uuid,
+    parts: Vec<StartedPart>,
+}
+
+enum StartedPart {
+    /// Rows that are given out here.
+    Here(Box<PendingResult>),
+    /// Rows that an executor gives out, and where.
+    There(FlightEndpoint),
+}
+
+impl StartedResult {
+    /// The rows, when they are one part and given out here.
+    pub(super) fn whole(self) -> Result<PendingResult, Self> {
+        let Self {
+            schema,
+            query_id,
+            mut parts,
+        } = self;
+        let is_whole = matches!(parts.as_slice(), [StartedPart::Here(_)]);
+        if is_whole && let Some(StartedPart::Here(pending)) = parts.pop() {
+            return Ok(*pending);
+        }
+        Err(Self {
+            schema,
+            query_id,
+            parts,
+        })
+    }
+}
+
+async fn started(
+    client: &ClientGuard,
     execution: Execution,
-    (user, session): (String, Uuid),
     delivery: Delivery,
-) -> Result<PendingResult, Status> {
-    Ok(match execution {
+) -> Result<StartedResult, Status> {
+    let session = client.session();
+    let here = |query_id: Uuid, schema: &SchemaRef, rows: SendableRecordBatchStream| {
+        StartedPart::Here(Box::new(PendingResult {
+            user: session.user().to_owned(),
+            session: session.id(),
+            query_id,
+            schema: Arc::clone(schema),
+            rows,
+            polled: None,
+        }))
+    };
+    let (schema, query_id, parts) = match execution {
         Execution::Rows {
             query_id,
             schema,
             stream,
-        } => PendingResult {
-            user,
-            session,
+        } => {
+            let schema = delivery.schema(schema);
+            let part = here(query_id, &schema, stream);
+            (schema, query_id, vec![part])
+        }
+        Execution::Parts {
             query_id,
-            schema: delivery.schema(schema),
-            rows: stream,
-            polled: None,
-        },
+            schema,
+            parts,
+        } => {
+            let schema = delivery.schema(schema);
+            let columns = encode_schema(&schema).map_err(unencodable)?;
+            let mut started = vec![];
+            for part in parts {
+                started.push(match part {
+                    ResultPart::Here(rows) => here(query_id, &schema, rows),
+                    ResultPart::There(task) => {
+                        let compression = delivery.compression().name();
+                        let ticket = session.ticket(query_id, &task, &columns, compression);
+                        let ticket = ticket.await.map_err(|error| status(&error))?;
+                        let endpoint = endpoint_here(ticket_of(ticket.into()));
+                        StartedPart::There(endpoint.with_location(task.location))
+                    }
+                });
+            }
+            (schema, query_id, started)
+        }
         Execution::Update { query_id, rows } => {
             let schema = count_schema();
             let count = Arc::new(Int64Array::from(vec![(rows >= 0).then_some(rows)]));
@@ -313,15 +424,14 @@ fn pending(
                 .map_err(|e| status(&Error::internal("no count can be sent").with_source(e)))?;
             let rows = stream::iter([Ok(batch)]);
             let rows = Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), rows));
-            PendingResult {
-                user,
-                session,
-                query_id,
-                schema,
-                rows,
-                polled: None,
-            }
+            let part = here(query_id, &schema, rows);
+            (schema, query_id, vec![part])
         }
+    };
+    Ok(StartedResult {
+        schema,
+        query_id,
+        parts,
     })
 }
 

@@ -3,12 +3,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 use waterbuck_catalog::{ApiToken, CatalogStore, User};
 use waterbuck_engine::bearer::{Claims, PublicKey, is_token};
+use waterbuck_engine::ticket::TaskTicket;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::api_token::{hash, is_api_token};
@@ -132,6 +133,19 @@ impl Authority {
             standing: admitted.standing.to_text(),
         };
         Ok((self.keys.sign(claims, now).await?, expires))
+    }
+
+    /// A ticket under today's key, good for `life`.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub(crate) async fn sign_ticket(&self, ticket: TaskTicket, life: Duration) -> Result<String> {
+        let now = now();
+        let life = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
+        let expires = now.saturating_add(life);
+        self.keys
+            .sign_ticket(TaskTicket { expires, ..ticket }, now)
+            .await
     }
 
     /// Whether what somebody was admitted by is still good. Who changed their own password in this

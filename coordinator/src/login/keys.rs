@@ -16,6 +16,7 @@ use waterbuck_engine::Result;
 use waterbuck_engine::bearer::{
     CLOCK_LEEWAY_S, Claims, PublicKey, SigningKey, TokenVerifier, claimed_key,
 };
+use waterbuck_engine::ticket::TaskTicket;
 
 /// How long one key signs. A token must not live longer.
 const KEY_LIFE_S: i64 = 24 * 60 * 60;
@@ -40,6 +41,11 @@ impl KeyRing {
     /// Signs a token at `now`.
     pub(super) async fn sign(&self, claims: Claims, now: i64) -> Result<String> {
         self.today(now).await?.sign(claims)
+    }
+
+    /// Signs a ticket at `now`.
+    pub(super) async fn sign_ticket(&self, ticket: TaskTicket, now: i64) -> Result<String> {
+        ticket.sign(self.today(now).await?.as_ref())
     }
 
     /// What a token says, when it is genuine and in force.

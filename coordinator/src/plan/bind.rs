@@ -15,11 +15,11 @@ use datafusion::sql::parser::Statement as DFStatement;
 use futures::FutureExt;
 use serde_json::{Value, json};
 use waterbuck_catalog::{Rights, Securable, TableDef, TableKind, TableName};
+use waterbuck_engine::plain_errors::plan_error;
 use waterbuck_engine::sql::{Grantee, Privilege};
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::calls::{called_functions, check_calls};
-use super::errors::plan_error;
 use super::refused_clauses::refuse_forgotten_clauses;
 use super::secured::{Extent, secured};
 use crate::statement::StatementContext;

@@ -4,8 +4,7 @@
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use waterbuck_engine::Result;
-
-use super::errors::plan_error;
+use waterbuck_engine::plain_errors::plan_error;
 
 /// Whether a plan is recursive or has an uncorrelated scalar subquery not certain to give one row.
 ///

@@ -11,13 +11,13 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::json;
 use waterbuck_catalog::{Rights, Securable, TableDef, ViewDef};
+use waterbuck_engine::plain_errors::plan_error;
 use waterbuck_engine::seal::seal;
 use waterbuck_engine::session::current_user;
 use waterbuck_engine::sql::{Grantee, ParseLimits, Statement, ViewSecurity, parse};
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::bind::{Binder, Scope};
-use super::errors::plan_error;
 use super::precedence::with_precedence;
 use super::secured::as_table;
 

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
 use futures::{Stream, StreamExt};
-use waterbuck_engine::ErrorKind;
+use waterbuck_engine::{Error, ErrorKind};
 
 use super::record::{QueryRecord, QueryState};
 use crate::coordinator::Core;
@@ -49,14 +49,28 @@ impl ResultStream {
             return;
         }
         self.ended = true;
-        if let Some(peak) = self
-            .core
-            .runtime
-            .query_peak_bytes(&self.record.id.to_string())
-        {
-            self.record.set_peak_memory(peak);
-        }
-        self.core.queries.finish(&self.record, state, error);
+        end_query(&self.core, &self.record, state, error);
+    }
+}
+
+/// Ends a query, whose operators are still there.
+pub(super) fn end_query(
+    core: &Core,
+    record: &Arc<QueryRecord>,
+    state: QueryState,
+    error: Option<String>,
+) {
+    if let Some(peak) = core.runtime.query_peak_bytes(&record.id.to_string()) {
+        record.set_peak_memory(peak);
+    }
+    core.queries.finish(record, state, error);
+}
+
+/// The state of a query that ends in `error`.
+pub(super) fn state_after(error: &Error) -> QueryState {
+    match error.kind() {
+        ErrorKind::Cancelled => QueryState::Cancelled,
+        _ => QueryState::Failed,
     }
 }
 
@@ -88,11 +102,7 @@ impl Stream for ResultStream {
         match polled {
             Poll::Ready(Some(Err(error))) => {
                 let error = run_error(error);
-                let state = match error.kind() {
-                    ErrorKind::Cancelled => QueryState::Cancelled,
-                    _ => QueryState::Failed,
-                };
-                self.end(state, Some(error.to_string()));
+                self.end(state_after(&error), Some(error.to_string()));
                 Poll::Ready(Some(Err(error.into())))
             }
             other => other,

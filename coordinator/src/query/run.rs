@@ -34,7 +34,7 @@ use super::session_state::{Attempt, Thrift};
 use super::tasks::equip_tasks;
 use crate::apart::apart;
 use crate::coordinator::Core;
-use crate::plan::{is_changed_file, plan_error, plan_shape};
+use crate::plan::{StageShape, is_changed_file, plan_error, plan_shape};
 use crate::quota::Counted;
 
 const ATTEMPTS_MAX: usize = 4;
@@ -61,15 +61,24 @@ pub(crate) struct PlannedQuery {
 }
 
 /// A query's turn, and its place among those its user may have.
-type Turn = (Slot, Counted);
+pub(super) type Turn = (Slot, Counted);
+
+/// One attempt that is planned and not started.
+pub(super) struct Planned {
+    pub(super) plan: Arc<dyn ExecutionPlan>,
+    stages: Vec<StageShape>,
+    pub(super) executors: Vec<Url>,
+    state: SessionState,
+    attempt: Attempt,
+}
 
 /// One started attempt.
-struct Started {
-    stream: SendableRecordBatchStream,
-    plan: Arc<dyn ExecutionPlan>,
+pub(super) struct Started {
+    pub(super) stream: SendableRecordBatchStream,
+    pub(super) plan: Arc<dyn ExecutionPlan>,
     /// Tells of the last row, for queries that are over with it.
     row_end: Arc<RowEnd>,
-    executors: Vec<Url>,
+    pub(super) executors: Vec<Url>,
     attempt: Attempt,
 }
 
@@ -116,7 +125,7 @@ pub(crate) async fn run_query_behind(
 }
 
 /// The rows of a query that `begin` starts; they are fetched before anybody asks, up to a bound.
-fn deliver(
+pub(super) fn deliver(
     core: Arc<Core>,
     query: Arc<PlannedQuery>,
     schema: SchemaRef,
@@ -148,7 +157,7 @@ fn deliver(
 }
 
 /// Counts a query that needs a turn against its user's limit.
-fn count(core: &Core, query: &PlannedQuery) -> Result<Option<Counted>> {
+pub(super) fn count(core: &Core, query: &PlannedQuery) -> Result<Option<Counted>> {
     if !query.needs_slot {
         return Ok(None);
     }
@@ -156,7 +165,7 @@ fn count(core: &Core, query: &PlannedQuery) -> Result<Option<Counted>> {
 }
 
 /// Waits for the turn of a query that was counted.
-async fn admit(
+pub(super) async fn admit(
     core: &Core,
     query: &PlannedQuery,
     counted: Option<Counted>,
@@ -175,7 +184,7 @@ async fn admit(
     }
 }
 
-fn cancelled(record: &QueryRecord, why: &str) -> Error {
+pub(super) fn cancelled(record: &QueryRecord, why: &str) -> Error {
     Error::new(ErrorKind::Cancelled, format!("{why} (query {})", record.id))
 }
 
@@ -195,7 +204,7 @@ pub(crate) async fn elapsed(timeout: Duration) {
     tokio::time::sleep(timeout).await;
 }
 
-fn first_attempt(query: &PlannedQuery) -> Attempt {
+pub(super) fn first_attempt(query: &PlannedQuery) -> Attempt {
     Attempt {
         local_only: query.local_only,
         ..Attempt::default()
@@ -237,7 +246,20 @@ fn is_out_of_memory(error: &DataFusionError) -> bool {
     matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
 }
 
-async fn start(core: &Arc<Core>, query: &PlannedQuery, mut attempt: Attempt) -> Result<Started> {
+async fn start(core: &Arc<Core>, query: &PlannedQuery, attempt: Attempt) -> Result<Started> {
+    let planned = plan_to_start(core, query, attempt).await?;
+    begin_whole(query, planned)
+}
+
+/// Plans an attempt and looks whether it may be started.
+///
+/// # Errors
+/// Everything that is found while planning.
+pub(super) async fn plan_to_start(
+    core: &Arc<Core>,
+    query: &PlannedQuery,
+    mut attempt: Attempt,
+) -> Result<Planned> {
     let executors = core.planner.executors(&core.members, &attempt);
     let planning = plan_to_fit(core, query, &executors, &mut attempt);
     let (mut state, plan) = apart(&query.sql, planning).await?;
@@ -247,22 +269,50 @@ async fn start(core: &Arc<Core>, query: &PlannedQuery, mut attempt: Attempt) -> 
     equip_tasks(query, &mut state, &plan)?;
     let stages = plan_shape(&plan);
     let executors = if stages.is_empty() { vec![] } else { executors };
+    Ok(Planned {
+        plan,
+        stages,
+        executors,
+        state,
+        attempt,
+    })
+}
+
+/// Starts an attempt whose rows are read in one stream.
+///
+/// # Errors
+/// When the plan cannot be started.
+pub(super) fn begin_whole(query: &PlannedQuery, planned: Planned) -> Result<Started> {
     let row_end = Arc::new(RowEnd::default());
     // Who goes on with the query after its rows may want to know what its tasks report.
-    let plan = if query.ends_query && !stages.is_empty() {
+    let plan = if query.ends_query && !planned.stages.is_empty() {
+        let plan = Arc::clone(&planned.plan);
         tell_row_end(plan, &row_end).map_err(|error| plan_error(&query.sql, error))?
     } else {
-        plan
+        Arc::clone(&planned.plan)
     };
-    query.record.attempt_started(&plan, stages);
-    let stream = execute_stream(Arc::clone(&plan), state.task_ctx())
+    begin(query, planned, plan, row_end)
+}
+
+/// Starts a planned attempt with `plan`, which was made of its own.
+///
+/// # Errors
+/// When the plan cannot be started.
+pub(super) fn begin(
+    query: &PlannedQuery,
+    planned: Planned,
+    plan: Arc<dyn ExecutionPlan>,
+    row_end: Arc<RowEnd>,
+) -> Result<Started> {
+    query.record.attempt_started(&plan, planned.stages);
+    let stream = execute_stream(Arc::clone(&plan), planned.state.task_ctx())
         .map_err(|error| plan_error(&query.sql, error))?;
     Ok(Started {
         stream,
         plan,
         row_end,
-        executors,
-        attempt,
+        executors: planned.executors,
+        attempt: planned.attempt,
     })
 }
 

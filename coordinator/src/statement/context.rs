@@ -14,6 +14,7 @@ use waterbuck_engine::{Error, ErrorKind, Result};
 use crate::coordinator::Core;
 use crate::plan::CATALOG_NAME;
 use crate::query::{QueryRecord, QueryState};
+use crate::result_parts::Endpoints;
 use crate::session::{Outcome, Session};
 
 /// One statement of one session.
@@ -28,6 +29,8 @@ pub(crate) struct StatementContext {
     /// Tables are read with all their rows and columns, for figures about them that the user is not
     /// shown.
     reads_whole_tables: bool,
+    /// Where its rows are to be given out.
+    endpoints: Endpoints,
     settled: bool,
 }
 
@@ -47,6 +50,7 @@ impl StatementContext {
             sql: sql.to_owned(),
             rights: Arc::default(),
             reads_whole_tables: false,
+            endpoints: Endpoints::One,
             settled: false,
         }
     }
@@ -61,6 +65,7 @@ impl StatementContext {
             sql: sql.to_owned(),
             rights: Arc::clone(&self.rights),
             reads_whole_tables: self.reads_whole_tables,
+            endpoints: self.endpoints,
             settled: true,
         }
     }
@@ -71,6 +76,18 @@ impl StatementContext {
     pub(crate) fn reading_whole_tables(mut self) -> Self {
         self.reads_whole_tables = true;
         self
+    }
+
+    /// The same statement, for a reader who takes its rows at `endpoints`.
+    #[must_use]
+    pub(crate) fn read_at(mut self, endpoints: Endpoints) -> Self {
+        self.endpoints = endpoints;
+        self
+    }
+
+    /// Where its rows are to be given out.
+    pub(crate) fn endpoints(&self) -> Endpoints {
+        self.endpoints
     }
 
     /// Whether tables are read with all their rows and columns.
@@ -93,7 +110,7 @@ impl StatementContext {
         self.settled = true;
         let queries = &self.core().queries;
         match &result {
-            Ok(Outcome::Rows { .. }) => {}
+            Ok(Outcome::Rows { .. } | Outcome::Parts { .. }) => {}
             Ok(Outcome::Updated { rows, .. }) => {
                 if let Some(rows) = rows {
                     self.record

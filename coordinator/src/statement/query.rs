@@ -21,7 +21,10 @@ use crate::plan::{
     Binder, Bound, is_same_name, plan_error, said_names, under_said_names, with_own_names,
     with_precedence,
 };
-use crate::query::{Attempt, PlannedQuery, SessionInput, run_query_behind};
+use crate::query::{
+    Attempt, Begun, PlannedQuery, SessionInput, run_query_behind, run_query_in_parts,
+};
+use crate::result_parts::{Endpoints, ResultPart};
 use crate::session::{Outcome, PreparedStatement};
 
 /// A statement's logical plan together with what it was planned against.
@@ -45,11 +48,36 @@ pub(super) async fn execute(context: &StatementContext, query: &DFStatement) -> 
 pub(crate) async fn run(context: &StatementContext, query: LogicalQuery) -> Result<Outcome> {
     let query = optimise(context, query)?;
     let core = Arc::clone(context.core());
-    let stream = run_query_behind(core, query).await?;
+    let query_id = context.record.id;
+    let stream = match context.endpoints() {
+        Endpoints::One => run_query_behind(core, query).await?,
+        endpoints => {
+            let schema = said_names(query.logical.schema().inner());
+            match run_query_in_parts(core, query, endpoints).await? {
+                Begun::Whole(stream) => stream,
+                Begun::Parts(parts) => {
+                    let parts = parts.into_iter().map(under_said_names_of);
+                    return Ok(Outcome::Parts {
+                        query_id,
+                        schema,
+                        parts: parts.collect(),
+                    });
+                }
+            }
+        }
+    };
     Ok(Outcome::Rows {
-        query_id: context.record.id,
+        query_id,
         stream: under_said_names(stream),
     })
+}
+
+fn under_said_names_of(part: ResultPart) -> ResultPart {
+    match part {
+        ResultPart::Here(rows) => ResultPart::Here(under_said_names(rows)),
+        // Its ticket says the names.
+        there @ ResultPart::There(_) => there,
+    }
 }
 
 /// Binds parameters and optimises.

@@ -24,7 +24,7 @@ use crate::cluster::StageWork;
 const TASK_LABEL_HEADER: &str = "x-waterbuck-task";
 
 /// Which attempt and stage of its query a task belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TaskLabel {
     /// Told apart from those of other attempts to run the same query.
     pub attempt: String,

@@ -77,6 +77,53 @@ async fn views_travel_to_clients_that_ask_for_them() {
     }
 }
 
+#[tokio::test]
+async fn a_result_is_read_in_parts_by_clients_that_ask_for_them() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let whole = query(&mut client, TEXTS).await;
+    let whole: usize = whole.iter().map(RecordBatch::num_rows).sum();
+    assert_eq!(
+        set(&mut client, "result_endpoints", "coordinator").await,
+        None
+    );
+    let info = client.execute(TEXTS.into(), None).await.unwrap();
+    assert_eq!((info.endpoint.len(), info.ordered), (2, false));
+    let mut read = vec![];
+    for endpoint in &info.endpoint {
+        assert!(endpoint.location.is_empty());
+        let part = FlightInfo {
+            endpoint: vec![endpoint.clone()],
+            ..info.clone()
+        };
+        let rows = fetch(&mut client, &part).await;
+        read.push(rows.iter().map(RecordBatch::num_rows).sum::<usize>());
+    }
+    assert_eq!(read, [1, whole - 1]);
+}
+
+#[tokio::test]
+async fn tickets_for_executors_are_used_there() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    assert_eq!(
+        set(&mut client, "result_endpoints", "executors").await,
+        None
+    );
+    assert_eq!(set(&mut client, "result_compression", "zstd").await, None);
+    let info = client.execute(TEXTS.into(), None).await.unwrap();
+    let locations = info.endpoint.iter().map(|endpoint| &endpoint.location[..]);
+    for (task, location) in locations.enumerate() {
+        assert_eq!(location[0].uri, format!("grpc+tcp://executor{task}:1"));
+    }
+    let ticket = info.endpoint[1].ticket.clone().unwrap();
+    assert!(String::from_utf8_lossy(&ticket.ticket).contains("/1/zstd"));
+    let error = client.do_get(ticket).await.map(drop).unwrap_err();
+    assert!(error.to_string().contains("location"), "{error}");
+    let refused = set(&mut client, "result_endpoints", "everywhere").await;
+    assert_eq!(refused, Some(OptionErrorKind::InvalidValue));
+}
+
 async fn set(client: &mut Client, name: &str, value: &str) -> Option<OptionErrorKind> {
     let value = SessionOptionValue::from(OptionValue::Text(value.to_owned()));
     let session_options = HashMap::from([(name.to_owned(), value)]);

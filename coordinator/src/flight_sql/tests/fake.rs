@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,6 +24,7 @@ use super::super::{
     StatementInput, TableInfo, TokenLogin,
 };
 use crate::ingest::Ingest;
+use crate::result_parts::{Endpoints, ResultPart, TaskResult};
 
 /// What a test can see of the backend.
 pub(super) struct Probe {
@@ -184,28 +186,35 @@ impl FlightSession for FakeSession {
         })
     }
 
-    async fn execute(&self, statement: StatementInput) -> Result<Execution> {
-        match statement {
-            StatementInput::Sql(sql) => match self.misbehave(&sql).await {
-                Some(rows) => Ok(self.rows(rows)),
-                None => {
-                    let plan = self.context.state().create_logical_plan(&sql).await;
-                    self.run(plan.map_err(describe)?).await
-                }
-            },
-            StatementInput::Prepared {
-                prepared,
-                parameters,
-            } => {
-                let plan = prepared
-                    .plan
-                    .as_ref()
-                    .and_then(|p| p.downcast_ref::<LogicalPlan>());
-                let plan = plan.expect("prepared here").clone();
-                self.run_with(plan, &prepared.parameter_schema, &parameters)
-                    .await
-            }
+    async fn execute(&self, statement: StatementInput, endpoints: Endpoints) -> Result<Execution> {
+        let whole = self.execute_whole(statement).await?;
+        match (endpoints, whole) {
+            (Endpoints::One, whole) | (_, whole @ Execution::Update { .. }) => Ok(whole),
+            (
+                endpoints,
+                Execution::Rows {
+                    query_id,
+                    schema,
+                    stream,
+                },
+            ) => Ok(Execution::Parts {
+                query_id,
+                parts: self.parts(stream, endpoints).await?,
+                schema,
+            }),
+            (_, parts @ Execution::Parts { .. }) => Ok(parts),
         }
+    }
+
+    async fn ticket(
+        &self,
+        query_id: Uuid,
+        task: &TaskResult,
+        schema: &[u8],
+        compression: &str,
+    ) -> Result<String> {
+        assert!(!schema.is_empty());
+        Ok(format!("wbt1.{query_id}/{}/{compression}", task.task))
     }
 
     async fn ingest(&self, ingest: Ingest, rows: SendableRecordBatchStream) -> Result<Execution> {
@@ -326,7 +335,7 @@ impl FakeSession {
                 query_id,
                 rows: total,
             }),
-            rows @ Execution::Rows { .. } => Ok(rows),
+            rows @ (Execution::Rows { .. } | Execution::Parts { .. }) => Ok(rows),
         }
     }
 
@@ -350,6 +359,57 @@ impl FakeSession {
             query_id: Uuid::now_v7(),
             rows: i64::try_from(rows).unwrap(),
         })
+    }
+
+    async fn execute_whole(&self, statement: StatementInput) -> Result<Execution> {
+        match statement {
+            StatementInput::Sql(sql) => match self.misbehave(&sql).await {
+                Some(rows) => Ok(self.rows(rows)),
+                None => {
+                    let plan = self.context.state().create_logical_plan(&sql).await;
+                    self.run(plan.map_err(describe)?).await
+                }
+            },
+            StatementInput::Prepared {
+                prepared,
+                parameters,
+            } => {
+                let plan = prepared
+                    .plan
+                    .as_ref()
+                    .and_then(|p| p.downcast_ref::<LogicalPlan>());
+                let plan = plan.expect("prepared here").clone();
+                self.run_with(plan, &prepared.parameter_schema, &parameters)
+                    .await
+            }
+        }
+    }
+
+    /// The first row, and the others.
+    async fn parts(
+        &self,
+        rows: SendableRecordBatchStream,
+        endpoints: Endpoints,
+    ) -> Result<Vec<ResultPart>> {
+        let schema = rows.schema();
+        let batches: Vec<RecordBatch> = rows.try_collect().await.map_err(describe)?;
+        let all = concat_batches(&schema, &batches).expect("of one schema");
+        let parts = [all.slice(0, 1), all.slice(1, all.num_rows() - 1)];
+        let part = |(task, rows): (usize, RecordBatch)| match endpoints {
+            Endpoints::Executors => ResultPart::There(TaskResult {
+                location: format!("grpc+tcp://executor{task}:1"),
+                attempt: Uuid::nil(),
+                stage: 1,
+                task: task as u64,
+                partitions: 1,
+            }),
+            _ => {
+                let rows = stream::iter([Ok(rows)]);
+                let rows = RecordBatchStreamAdapter::new(Arc::clone(&schema), rows);
+                ResultPart::Here(Box::pin(rows))
+            }
+        };
+        Ok(parts.into_iter().enumerate().map(part).collect())
     }
 
     fn rows(&self, rows: SendableRecordBatchStream) -> Execution {

@@ -12,4 +12,3 @@ mod metadata;
 mod poll;
 mod prepared;
 mod query;
-mod wire;

@@ -13,7 +13,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use tokio::time::timeout;
 
-use super::wire::{compact, expanded_bytes, wire_batch, wire_bytes};
+use crate::wire::{compact, expanded_bytes, wire_batch, wire_bytes};
 
 /// A batch of this many rows is sent as it is.
 const ROWS_ENOUGH: usize = 4096;
@@ -29,7 +29,7 @@ const COLUMN_BYTES_MAX: usize = 1 << 30;
 const LINGER: Duration = Duration::from_millis(5);
 
 /// Pulls rows and gives them out in batches fit for the wire.
-pub(super) struct Coalescer {
+pub(crate) struct Coalescer {
     rows: SendableRecordBatchStream,
     schema: SchemaRef,
     ready: VecDeque<RecordBatch>,
@@ -41,7 +41,7 @@ pub(super) struct Coalescer {
 
 impl Coalescer {
     /// `schema` is that of the rows as sent.
-    pub(super) fn new(rows: SendableRecordBatchStream, schema: SchemaRef) -> Self {
+    pub(crate) fn new(rows: SendableRecordBatchStream, schema: SchemaRef) -> Self {
         Self {
             rows,
             schema,
@@ -54,7 +54,7 @@ impl Coalescer {
     }
 
     /// The next batch, never empty; `None` after the last one and after an error. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Option<Result<RecordBatch, DataFusionError>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<RecordBatch, DataFusionError>> {
         loop {
             if let Some(batch) = self.ready.pop_front() {
                 return Some(Ok(batch));

@@ -28,28 +28,30 @@ use tonic::Status;
 use uuid::Uuid;
 use waterbuck_engine::{Error, ErrorKind};
 
-use super::coalesce::Coalescer;
-use super::status::query_status;
+use crate::coalesce::Coalescer;
+use crate::status::query_status;
 
 /// Messages between the encoding task and the connection.
 const MESSAGES_QUEUED_MAX: usize = 4;
 
 /// What is known about a result besides its rows.
-pub(super) struct ResultContext {
-    pub(super) query_id: Uuid,
+pub struct ResultContext {
+    /// The query, as errors name it.
+    pub query_id: Uuid,
     /// The columns as sent.
-    pub(super) schema: SchemaRef,
+    pub schema: SchemaRef,
     /// How messages are written.
-    pub(super) options: IpcWriteOptions,
+    pub options: IpcWriteOptions,
     /// When the client stops waiting.
-    pub(super) deadline: Option<Instant>,
+    pub deadline: Option<Instant>,
     /// How long the client may leave the queue full.
-    pub(super) reader_stall: Duration,
-    pub(super) describe_error: fn(DataFusionError) -> Error,
+    pub reader_stall: Duration,
+    /// Turns an operator's error into one with a kind and a plain text.
+    pub describe_error: fn(DataFusionError) -> Error,
 }
 
 /// Encodes `rows`; `keep` lives as long as the stream.
-pub(super) fn encode<K: Send + 'static>(
+pub fn encode<K: Send + 'static>(
     rows: SendableRecordBatchStream,
     context: ResultContext,
     keep: K,

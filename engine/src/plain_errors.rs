@@ -1,12 +1,12 @@
 //! DataFusion's errors in plain words.
 
+use crate::optimizer::refusal;
+use crate::sql::describe_plan_error;
+use crate::{Error, ErrorKind};
 use datafusion::common::DataFusionError;
-use waterbuck_engine::optimizer::refusal;
-use waterbuck_engine::sql::describe_plan_error;
-use waterbuck_engine::{Error, ErrorKind};
 
 /// An error found while planning `sql`, with its place where that is known.
-pub(crate) fn plan_error(sql: &str, error: DataFusionError) -> Error {
+pub fn plan_error(sql: &str, error: DataFusionError) -> Error {
     if let Some(refused) = refusal(&error) {
         return refused;
     }
@@ -41,7 +41,7 @@ pub fn run_error(error: DataFusionError) -> Error {
 }
 
 /// Whether a file was not any more what was to be read.
-pub(crate) fn is_changed_file(error: &DataFusionError) -> bool {
+pub fn is_changed_file(error: &DataFusionError) -> bool {
     error.to_string().contains(CHANGED_FILE)
 }
 

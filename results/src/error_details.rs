@@ -41,7 +41,7 @@ struct ErrorInfo {
 }
 
 /// The details of a status with this code and text.
-pub(super) fn details(
+pub(crate) fn details(
     (code, text): (Code, &str),
     sqlstate: &str,
     facts: &[(&'static str, String)],
@@ -67,7 +67,7 @@ pub(super) fn details(
 }
 
 /// The line and the column that a text names, as all our texts name them.
-pub(super) fn place(text: &str) -> Option<(u64, u64)> {
+pub(crate) fn place(text: &str) -> Option<(u64, u64)> {
     text.match_indices("line ").find_map(|(at, word)| {
         let (line, rest) = number(&text[at + word.len()..])?;
         let (column, _) = number(rest.strip_prefix(", column ")?)?;

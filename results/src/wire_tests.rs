@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, Int32Type, Schema};
 
-use super::super::wire::{expanded_bytes, wire_batch, wire_schema};
+use crate::wire::{expanded_bytes, wire_batch, wire_schema};
 
 #[test]
 fn plain_columns_are_shared_not_copied() {

@@ -15,7 +15,7 @@ use arrow_ipc::writer::IpcWriteOptions;
 use bytes::Bytes;
 
 /// The schema as it is sent; the same `Arc` where nothing has to change.
-pub(super) fn wire_schema(schema: SchemaRef) -> SchemaRef {
+pub fn wire_schema(schema: SchemaRef) -> SchemaRef {
     if schema.fields().iter().all(|f| is_plain(f.data_type())) {
         return schema;
     }
@@ -25,7 +25,7 @@ pub(super) fn wire_schema(schema: SchemaRef) -> SchemaRef {
 
 /// The schema as it is sent to clients that read views: those stay, unless they are within other
 /// types.
-pub(super) fn view_schema(schema: SchemaRef) -> SchemaRef {
+pub fn view_schema(schema: SchemaRef) -> SchemaRef {
     let plain = wire_schema(Arc::clone(&schema));
     let fields = schema.fields().iter().zip(plain.fields());
     let fields: Fields = fields
@@ -39,7 +39,7 @@ pub(super) fn view_schema(schema: SchemaRef) -> SchemaRef {
 
 /// The same rows, of which no column holds more than it shows: a slice of views holds all the text
 /// of the whole, and would be sent with it.
-pub(super) fn compact(batch: RecordBatch) -> RecordBatch {
+pub fn compact(batch: RecordBatch) -> RecordBatch {
     let is_view =
         |data_type: &DataType| matches!(data_type, DataType::Utf8View | DataType::BinaryView);
     let schema = batch.schema();
@@ -59,10 +59,7 @@ pub(super) fn compact(batch: RecordBatch) -> RecordBatch {
 
 /// The batch in the layout of `schema`, which [`wire_schema`] made of the batch's own. Columns
 /// that fit already are shared, not copied.
-pub(super) fn wire_batch(
-    batch: &RecordBatch,
-    schema: &SchemaRef,
-) -> Result<RecordBatch, ArrowError> {
+pub fn wire_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     if batch.num_columns() != schema.fields().len() {
         return Err(ArrowError::SchemaError(format!(
             "a result batch has {} columns where its schema has {}",
@@ -82,7 +79,7 @@ pub(super) fn wire_batch(
 
 /// The schema offered for parameters. JDBC writes milliseconds into any timestamp vector and days
 /// into any date vector, whatever their unit, and knows no value for an undetermined type.
-pub(super) fn parameter_schema(schema: &Schema) -> Schema {
+pub fn parameter_schema(schema: &Schema) -> Schema {
     let fields: Fields = schema
         .fields()
         .iter()
@@ -106,16 +103,24 @@ pub(super) fn parameter_schema(schema: &Schema) -> Schema {
 }
 
 /// The schema as an encapsulated IPC message, the form every Flight SQL field wants.
-pub(super) fn encode_schema(schema: &Schema) -> Result<Bytes, ArrowError> {
+pub fn encode_schema(schema: &Schema) -> Result<Bytes, ArrowError> {
     let options = IpcWriteOptions::default();
     let IpcMessage(bytes) = SchemaAsIpc::new(schema, &options).try_into()?;
     Ok(bytes)
 }
 
+/// The schema in an encapsulated IPC message.
+///
+/// # Errors
+/// When the message holds none.
+pub fn decode_schema(message: Bytes) -> Result<Schema, ArrowError> {
+    IpcMessage(message).try_into()
+}
+
 /// Bytes that the variable-length columns take once they are cast, which for views and
 /// dictionaries may be far more than they take in memory. An upper bound for the columns at the
 /// top; nested ones are not counted.
-pub(super) fn expanded_bytes(batch: &RecordBatch) -> usize {
+pub fn expanded_bytes(batch: &RecordBatch) -> usize {
     batch
         .columns()
         .iter()
@@ -125,7 +130,7 @@ pub(super) fn expanded_bytes(batch: &RecordBatch) -> usize {
 }
 
 /// The bytes of a batch in an IPC message: of a slice, only what it shows.
-pub(super) fn wire_bytes(batch: &RecordBatch) -> usize {
+pub fn wire_bytes(batch: &RecordBatch) -> usize {
     let bytes = |column: &dyn Array| {
         column
             .to_data()

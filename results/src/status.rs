@@ -13,12 +13,12 @@ use tracing::error;
 use uuid::Uuid;
 use waterbuck_engine::{Error, ErrorKind};
 
-use super::error_details::{details, place};
+use crate::error_details::{details, place};
 
 /// The trailer that carries the SQLSTATE.
-pub(super) const SQLSTATE: &str = "x-sqlstate";
+pub const SQLSTATE: &str = "x-sqlstate";
 /// The trailer that carries the id of the failed query.
-pub(super) const QUERY_ID: &str = "x-query-id";
+pub const QUERY_ID: &str = "x-query-id";
 /// The trailers that carry the place of the error in the statement.
 const LINE: &str = "x-error-line";
 const COLUMN: &str = "x-error-column";
@@ -27,22 +27,22 @@ const COLUMN: &str = "x-error-column";
 const ENCODED_BYTES_MAX: usize = 6 * 1024;
 
 /// The status of an error that belongs to no running query.
-pub(super) fn status(error: &Error) -> Status {
+pub fn status(error: &Error) -> Status {
     build(error, None)
 }
 
 /// The status of an error in the query `query_id`.
-pub(super) fn query_status(error: &Error, query_id: Uuid) -> Status {
+pub fn query_status(error: &Error, query_id: Uuid) -> Status {
     build(error, Some(query_id))
 }
 
 /// A message of the client's that cannot be understood.
-pub(super) fn malformed(what: impl Into<String>) -> Status {
+pub fn malformed(what: impl Into<String>) -> Status {
     status(&Error::invalid(what))
 }
 
 /// Something the protocol has and this server has not.
-pub(super) fn unsupported(what: impl Into<String>) -> Status {
+pub fn unsupported(what: impl Into<String>) -> Status {
     status(&Error::unsupported(what))
 }
 
@@ -131,7 +131,7 @@ fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::*;
 
     #[test]
     fn a_status_carries_sqlstate_and_query_id() {

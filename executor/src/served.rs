@@ -1,0 +1,234 @@
+//! How far clients are that read the rows of tasks from this executor.
+//!
+//! ```text
+//!   coordinator's call of a task ── open ─────────────────────────────────── closed
+//!   a client's reading of it            └─ begins, once ─► read, or broken     │
+//!                                                          ◄───── stopped ─────┘
+//! ```
+//! What is known of a reading is kept for as long as the task's call is open: until its coordinator
+//! has heard of the end, or has stopped the query, or is gone. So no row is given out twice, and none
+//! of a query that is over.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use waterbuck_engine::Result;
+use waterbuck_engine::cluster::{ResultReport, ResultState};
+use waterbuck_engine::session::TaskLabel;
+use waterbuck_engine::ticket;
+
+/// A client may be quicker than the coordinator's own call.
+const OPENS_WITHIN: Duration = Duration::from_secs(5);
+
+/// The readings of this executor's tasks.
+#[derive(Debug, Default)]
+pub(crate) struct ServedResults {
+    open: Mutex<HashMap<TaskLabel, OpenStage>>,
+    /// Changes when a task's call is opened.
+    opened: watch::Sender<u64>,
+    /// Changes with every report.
+    changes: watch::Sender<u64>,
+}
+
+/// The tasks of one stage whose calls are open.
+#[derive(Debug, Default)]
+struct OpenStage {
+    calls: usize,
+    /// Cancelled when the last call is closed.
+    closed: CancellationToken,
+    /// By the number of the task.
+    readings: BTreeMap<u64, ResultReport>,
+}
+
+/// A task whose call is open until this is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenTask {
+    served: Arc<ServedResults>,
+    label: TaskLabel,
+}
+
+impl Drop for OpenTask {
+    fn drop(&mut self) {
+        let mut open = self.served.open.lock();
+        let Some(stage) = open.get_mut(&self.label) else {
+            return;
+        };
+        stage.calls -= 1;
+        if stage.calls == 0 {
+            stage.closed.cancel();
+            open.remove(&self.label);
+        }
+    }
+}
+
+impl ServedResults {
+    /// Enters a task whose call was opened.
+    pub(crate) fn open(self: &Arc<Self>, label: TaskLabel) -> OpenTask {
+        let mut open = self.open.lock();
+        open.entry(label.clone()).or_default().calls += 1;
+        drop(open);
+        self.opened.send_modify(|version| *version += 1);
+        OpenTask {
+            served: Arc::clone(self),
+            label,
+        }
+    }
+
+    /// Begins the one reading of a task, whose call may be about to be opened.
+    ///
+    /// # Errors
+    /// `NotFound` when it was begun before, or the query is over.
+    pub(crate) async fn begin(self: &Arc<Self>, label: &TaskLabel, task: u64) -> Result<Reading> {
+        let mut opened = self.opened.subscribe();
+        let is_open = opened.wait_for(|_| self.open.lock().contains_key(label));
+        // Whether it came in time is seen below.
+        drop(timeout(OPENS_WITHIN, is_open).await);
+        let report = ResultReport {
+            attempt: label.attempt.clone(),
+            stage: label.stage,
+            task,
+            state: ResultState::Reading,
+            rows: 0,
+            bytes: 0,
+        };
+        let mut open = self.open.lock();
+        let stage = open.get_mut(label).ok_or_else(ticket::unknown)?;
+        if stage.readings.contains_key(&task) {
+            return Err(ticket::unknown());
+        }
+        stage.readings.insert(task, report.clone());
+        let closed = stage.closed.clone();
+        drop(open);
+        self.changes.send_modify(|version| *version += 1);
+        Ok(Reading {
+            served: Arc::clone(self),
+            report,
+            closed,
+        })
+    }
+
+    /// What is known of all readings.
+    pub(crate) fn reports(&self) -> Vec<ResultReport> {
+        let open = self.open.lock();
+        let readings = open.values().flat_map(|stage| stage.readings.values());
+        readings.cloned().collect()
+    }
+
+    /// Changes when [`Self::reports`] may have.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+/// A client's reading of a task. Dropping it before its end says that the client has gone.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    served: Arc<ServedResults>,
+    report: ResultReport,
+    closed: CancellationToken,
+}
+
+impl Reading {
+    /// Cancelled when the query is over.
+    pub(crate) fn closed(&self) -> &CancellationToken {
+        &self.closed
+    }
+
+    /// Counts rows that were handed over.
+    pub(crate) fn handed_over(&mut self, rows: usize, bytes: usize) {
+        self.report.rows += rows as u64;
+        self.report.bytes += bytes as u64;
+    }
+
+    /// Says how it ended.
+    pub(crate) fn end(mut self, state: ResultState) {
+        self.report.state = state;
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if self.report.state == ResultState::Reading {
+            let why = "the result was not read to its end";
+            self.report.state = ResultState::Broken(why.to_owned());
+        }
+        let label = TaskLabel {
+            attempt: self.report.attempt.clone(),
+            stage: self.report.stage,
+        };
+        let mut open = self.served.open.lock();
+        if let Some(stage) = open.get_mut(&label) {
+            stage.readings.insert(self.report.task, self.report.clone());
+        }
+        drop(open);
+        self.served.changes.send_modify(|version| *version += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label() -> TaskLabel {
+        TaskLabel {
+            attempt: "a".to_owned(),
+            stage: 1,
+        }
+    }
+
+    fn states(served: &ServedResults) -> Vec<ResultState> {
+        let reports = served.reports().into_iter();
+        reports.map(|report| report.state).collect()
+    }
+
+    #[tokio::test]
+    async fn a_task_is_read_once_and_while_its_call_is_open() {
+        let served = Arc::new(ServedResults::default());
+        let first = served.open(label());
+        let second = served.open(label());
+        let mut reading = served.begin(&label(), 0).await.unwrap();
+        assert_eq!(states(&served), [ResultState::Reading]);
+        assert!(served.begin(&label(), 0).await.is_err(), "it is being read");
+        reading.handed_over(3, 24);
+        reading.end(ResultState::Read);
+        assert_eq!(states(&served), [ResultState::Read]);
+        assert_eq!(served.reports()[0].rows, 3);
+        assert!(served.begin(&label(), 0).await.is_err(), "it was read");
+        let other = served.begin(&label(), 1).await.unwrap();
+        drop(first);
+        assert!(!other.closed().is_cancelled());
+        drop(second);
+        assert!(other.closed().is_cancelled());
+        drop(other);
+        assert!(served.reports().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_query_that_is_over_gives_nothing() {
+        let served = Arc::new(ServedResults::default());
+        drop(served.open(label()));
+        assert!(served.begin(&label(), 0).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_client_may_come_before_the_coordinators_call() {
+        let served = Arc::new(ServedResults::default());
+        let early = Arc::clone(&served);
+        let begun = tokio::spawn(async move { early.begin(&label(), 0).await });
+        let _open = served.open(label());
+        assert!(begun.await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_away_breaks_its_reading() {
+        let served = Arc::new(ServedResults::default());
+        let _open = served.open(label());
+        drop(served.begin(&label(), 0).await.unwrap());
+        assert!(matches!(states(&served)[..], [ResultState::Broken(_)]));
+    }
+}
