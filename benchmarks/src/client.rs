@@ -112,6 +112,11 @@ impl Client {
         Ok(client)
     }
 
+    /// Asks for the parts of every result where they are, at the executors.
+    pub(crate) fn ask_for_endpoints(&mut self) {
+        self.inner.set_header("x-result-endpoints", "executors");
+    }
+
     /// Connects with the token of a login, to go on with its session.
     pub(crate) async fn resume(address: &FlightAddress, token: &str) -> Result<Self> {
         let mut client = Self::anonymous(address).await?;

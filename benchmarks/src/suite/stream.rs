@@ -22,8 +22,6 @@ use crate::tpch::create_parquet;
 const BATCH_ROWS: usize = 8192;
 const FILES: u64 = 8;
 const SQL: &str = "SELECT a, b, c, d FROM numbers";
-/// Lets executors hand out their parts of a result themselves.
-const SEVERAL_ENDPOINTS: &str = "SET result_endpoints = 'executors'";
 
 /// The options of the suite.
 #[derive(Debug, Clone)]
@@ -58,7 +56,7 @@ pub async fn run_stream(options: &StreamOptions, sinks: &mut Sinks<'_>) -> Resul
     let create = format!("CREATE EXTERNAL TABLE numbers STORED AS PARQUET LOCATION '{location}/'");
     client.run(&create).await?;
     if options.endpoints {
-        client.run(SEVERAL_ENDPOINTS).await?;
+        client.ask_for_endpoints();
     }
     let mut bare = BareServer::start(batches(0..rows, BATCH_ROWS)?).await?;
     let mut runs = Runs::new(cluster.front_memory_bytes());
