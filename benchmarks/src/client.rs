@@ -1,27 +1,34 @@
 //! A session with a cluster over Arrow Flight SQL.
 
-use std::time::Duration;
+use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_client::FlightServiceClient;
-use arrow_flight::sql::client::FlightSqlServiceClient;
-use arrow_flight::{FlightInfo, Ticket};
-use futures::TryStreamExt;
+use arrow_flight::sql::client::{FlightSqlServiceClient, PreparedStatement};
+use arrow_flight::sql::{
+    CommandStatementIngest, TableDefinitionOptions, TableExistsOption, TableNotExistOption,
+};
+use arrow_flight::{Action, FlightInfo, Ticket};
+use futures::{StreamExt, TryStreamExt, stream};
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const MESSAGE_BYTES_MAX: usize = 1 << 30;
-const STREAM_WINDOW_BYTES: u32 = 8 << 20;
+use crate::connection::FlightAddress;
 
-/// A logged-in session.
+/// A session, which is logged in where the server asks for it.
 #[derive(Debug)]
 pub struct Client {
     inner: FlightSqlServiceClient<Channel>,
+    address: FlightAddress,
+    /// Connections to other places that results were read at.
+    located: HashMap<String, FlightServiceClient<Channel>>,
 }
+
+/// A statement that was planned once and runs any number of times.
+pub(crate) type Prepared = PreparedStatement<Channel>;
 
 /// The whole result of a query.
 #[derive(Debug)]
@@ -43,25 +50,91 @@ pub enum Outcome {
     Updated(Option<u64>),
 }
 
-/// What is left of a result that was counted and dropped.
+/// One stream of a result, not read yet.
+#[derive(Debug)]
+pub(crate) struct Source {
+    client: FlightSqlServiceClient<Channel>,
+    ticket: Ticket,
+}
+
+/// How a result is dealt out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Drained {
-    pub(crate) rows: u64,
-    pub(crate) bytes: u64,
+pub(crate) struct Layout {
+    pub(crate) streams: usize,
+    /// Connections that the streams are read over.
+    pub(crate) connections: usize,
+}
+
+impl Layout {
+    /// A result in one piece.
+    pub(crate) const WHOLE: Self = Self {
+        streams: 1,
+        connections: 1,
+    };
+}
+
+impl Source {
+    /// Reads the stream to its end.
+    pub(crate) async fn read(mut self, mut each: impl FnMut(RecordBatch)) -> Result<()> {
+        let mut batches = self.client.do_get(self.ticket).await.map_err(refused)?;
+        while let Some(batch) = batches.try_next().await.map_err(refused)? {
+            each(batch);
+        }
+        Ok(())
+    }
 }
 
 impl Client {
-    /// Connects to `host:port` and logs in.
+    /// Connects to a server that asks for no login.
+    pub(crate) async fn anonymous(address: &FlightAddress) -> Result<Self> {
+        Ok(Self {
+            inner: FlightSqlServiceClient::new_from_inner(address.dial().await?),
+            address: address.clone(),
+            located: HashMap::new(),
+        })
+    }
+
+    /// Connects and logs in.
     ///
     /// # Errors
     /// When nobody answers or the password is wrong.
-    pub async fn connect(address: &str, user: &str, password: &str) -> Result<Self> {
-        let mut inner = FlightSqlServiceClient::new_from_inner(dial(address).await?);
-        inner.handshake(user, password).await.map_err(|error| {
-            let message = format!("\"{address}\" refused the login of \"{user}\"");
+    pub(crate) async fn connect(
+        address: &FlightAddress,
+        user: &str,
+        password: &str,
+    ) -> Result<Self> {
+        let mut client = Self::anonymous(address).await?;
+        let logged_in = client.inner.handshake(user, password).await;
+        logged_in.map_err(|error| {
+            let message = format!("\"{}\" refused the login of \"{user}\"", address.place);
             Error::new(ErrorKind::Unauthenticated, message).with_source(error)
         })?;
-        Ok(Self { inner })
+        Ok(client)
+    }
+
+    /// Asks for the parts of every result where they are, at the executors.
+    pub(crate) fn ask_for_endpoints(&mut self) {
+        self.inner.set_header("x-result-endpoints", "executors");
+    }
+
+    /// Connects with the token of a login, to go on with its session.
+    pub(crate) async fn resume(address: &FlightAddress, token: &str) -> Result<Self> {
+        let mut client = Self::anonymous(address).await?;
+        client.inner.set_token(token.to_owned());
+        Ok(client)
+    }
+
+    /// The token of the login; empty where there was none.
+    pub(crate) fn token(&self) -> &str {
+        self.inner.token().map_or("", String::as_str)
+    }
+
+    /// Ends the session, which would else be kept for the next connection with its token.
+    pub(crate) async fn close(mut self) -> Result<()> {
+        let action = Action::new("CloseSession", "");
+        let mut results = self.inner.do_action(action).await.map_err(refused)?;
+        while let Some(_answer) = results.message().await.map_err(|e| refused(e.into()))? {}
+        Ok(())
     }
 
     /// Runs a query and gathers its rows.
@@ -69,11 +142,7 @@ impl Client {
     /// # Errors
     /// The server's.
     pub async fn query(&mut self, sql: &str) -> Result<Rows> {
-        let info = self
-            .inner
-            .execute(sql.to_owned(), None)
-            .await
-            .map_err(refused)?;
+        let info = self.execute(sql).await?;
         self.gather(info).await
     }
 
@@ -82,11 +151,7 @@ impl Client {
     /// # Errors
     /// The server's.
     pub async fn run(&mut self, sql: &str) -> Result<Outcome> {
-        let mut prepared = self
-            .inner
-            .prepare(sql.to_owned(), None)
-            .await
-            .map_err(refused)?;
+        let mut prepared = self.prepare(sql).await?;
         let is_update = prepared
             .dataset_schema()
             .map_err(refused)?
@@ -106,22 +171,57 @@ impl Client {
         outcome
     }
 
-    /// Runs a query, counts its rows and keeps none.
-    pub(crate) async fn drain(&mut self, sql: &str) -> Result<Drained> {
-        let info = self
+    /// Plans a statement. It stays planned until it is closed or the session ends.
+    pub(crate) async fn prepare(&mut self, sql: &str) -> Result<Prepared> {
+        let prepared = self.inner.prepare(sql.to_owned(), None).await;
+        prepared.map_err(refused)
+    }
+
+    /// Runs a prepared query with a row of parameters and gathers its rows.
+    pub(crate) async fn query_prepared(
+        &mut self,
+        prepared: &mut Prepared,
+        parameters: RecordBatch,
+    ) -> Result<Rows> {
+        prepared.set_parameters(parameters).map_err(refused)?;
+        let info = prepared.execute().await.map_err(refused)?;
+        self.gather(info).await
+    }
+
+    /// Uploads rows into a table that exists; gives their number as the server has counted it.
+    pub(crate) async fn append(&mut self, table: &str, rows: Vec<RecordBatch>) -> Result<i64> {
+        let command = CommandStatementIngest {
+            table_definition_options: Some(TableDefinitionOptions {
+                if_not_exist: TableNotExistOption::Fail as i32,
+                if_exists: TableExistsOption::Append as i32,
+            }),
+            table: table.to_owned(),
+            ..CommandStatementIngest::default()
+        };
+        let counted = self
             .inner
-            .execute(sql.to_owned(), None)
-            .await
-            .map_err(refused)?;
-        let mut drained = Drained { rows: 0, bytes: 0 };
-        for ticket in tickets(info) {
-            let mut stream = self.inner.do_get(ticket).await.map_err(refused)?;
-            while let Some(batch) = stream.try_next().await.map_err(refused)? {
-                drained.rows += batch.num_rows() as u64;
-                drained.bytes += batch.get_array_memory_size() as u64;
-            }
+            .execute_ingest(command, stream::iter(rows).map(Ok))
+            .await;
+        counted.map_err(refused)
+    }
+
+    /// Runs a query and gives the streams of its result, each where it is to be read.
+    pub(crate) async fn sources(&mut self, sql: &str) -> Result<(Vec<Source>, Layout)> {
+        let info = self.execute(sql).await?;
+        self.locate(info).await
+    }
+
+    /// The stream of a ticket over this connection.
+    pub(crate) fn source(&self, ticket: Ticket) -> Source {
+        Source {
+            client: self.inner.clone(),
+            ticket,
         }
-        Ok(drained)
+    }
+
+    async fn execute(&mut self, sql: &str) -> Result<FlightInfo> {
+        let info = self.inner.execute(sql.to_owned(), None).await;
+        info.map_err(refused)
     }
 
     async fn gather(&mut self, info: FlightInfo) -> Result<Rows> {
@@ -133,15 +233,56 @@ impl Client {
             Error::internal("the server sent a schema that cannot be read").with_source(error)
         })?;
         let mut batches = vec![];
-        for ticket in tickets(info) {
-            let stream = self.inner.do_get(ticket).await.map_err(refused)?;
-            batches.extend(stream.try_collect::<Vec<_>>().await.map_err(refused)?);
+        for source in self.locate(info).await?.0 {
+            source.read(|batch| batches.push(batch)).await?;
         }
         Ok(Rows {
             query_id,
             schema: SchemaRef::new(schema),
             batches,
         })
+    }
+
+    /// The streams of a result, in order. Connections to other places are opened once.
+    pub(crate) async fn locate(&mut self, info: FlightInfo) -> Result<(Vec<Source>, Layout)> {
+        let (mut sources, mut places) = (vec![], BTreeSet::new());
+        for endpoint in info.endpoint {
+            let location = endpoint.location.first();
+            let location = location.map_or("", |location| location.uri.as_str());
+            let address = self.address.at(location)?;
+            let Some(ticket) = endpoint.ticket else {
+                continue;
+            };
+            places.insert(address.as_ref().map(|address| address.place.clone()));
+            let client = match address {
+                Some(address) => self.reach(address).await?,
+                None => self.inner.clone(),
+            };
+            sources.push(Source { client, ticket });
+        }
+        let layout = Layout {
+            streams: sources.len(),
+            connections: places.len(),
+        };
+        Ok((sources, layout))
+    }
+
+    /// The same session at another place, which takes the same token.
+    async fn reach(&mut self, address: FlightAddress) -> Result<FlightSqlServiceClient<Channel>> {
+        let known = self.located.get(&address.place).cloned();
+        let connection = match known {
+            Some(connection) => connection,
+            None => {
+                let connection = address.dial().await?;
+                self.located.insert(address.place, connection.clone());
+                connection
+            }
+        };
+        let mut client = FlightSqlServiceClient::new_from_inner(connection);
+        if let Some(token) = self.inner.token() {
+            client.set_token(token.clone());
+        }
+        Ok(client)
     }
 }
 
@@ -171,31 +312,8 @@ impl Rows {
     }
 }
 
-/// Opens a connection with windows that suit large results.
-pub(crate) async fn dial(address: &str) -> Result<FlightServiceClient<Channel>> {
-    let unreachable = |error: tonic::transport::Error| {
-        Error::unavailable(format!("\"{address}\" cannot be reached")).with_source(error)
-    };
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))
-        .map_err(unreachable)?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(2 * STREAM_WINDOW_BYTES);
-    let channel = endpoint.connect().await.map_err(unreachable)?;
-    Ok(FlightServiceClient::new(channel)
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX))
-}
-
-fn tickets(info: FlightInfo) -> impl Iterator<Item = Ticket> {
-    info.endpoint
-        .into_iter()
-        .filter_map(|endpoint| endpoint.ticket)
-}
-
 /// The server's error as ours: its message is all that is shown.
-pub(crate) fn refused(error: FlightError) -> Error {
+fn refused(error: FlightError) -> Error {
     let FlightError::Tonic(status) = error else {
         return Error::unavailable("the connection broke").with_source(error);
     };

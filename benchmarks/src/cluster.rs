@@ -12,7 +12,9 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 use waterbuck_engine::{Error, Result};
 
+use crate::certificates::Certificates;
 use crate::client::Client;
+use crate::connection::FlightAddress;
 use crate::directory::{absolute, failed};
 use crate::process::Process;
 
@@ -37,6 +39,8 @@ pub struct ClusterOptions {
     pub ports: (u16, u16),
     /// What each process is told besides.
     pub settings: ProcessSettings,
+    /// What the processes show in TLS; without it everything is plain text.
+    pub certificates: Option<Certificates>,
 }
 
 /// Settings of every process of a cluster, as its flags take them; `None` leaves one to its default.
@@ -76,7 +80,7 @@ impl ProcessSettings {
 pub struct Cluster {
     front: Process,
     executors: Vec<Process>,
-    address: String,
+    address: FlightAddress,
     web_address: String,
     password: String,
 }
@@ -104,7 +108,11 @@ impl Cluster {
             secrets: &secrets,
         };
         let mut front = start.process(role, role, &data, (flight, web), &[])?;
-        let address = front.address(&data.join("flight.addr")).await?;
+        let certificates = options.certificates.as_ref();
+        let address = FlightAddress {
+            place: front.address(&data.join("flight.addr")).await?,
+            tls: certificates.map(Certificates::trusted).transpose()?,
+        };
         let web_address = fs::read_to_string(data.join("web.addr")).unwrap_or_default();
         let web_address = web_address.trim().to_owned();
         let password = secrets.password.clone();
@@ -117,7 +125,12 @@ impl Cluster {
         };
         for number in 1..=options.executors.unwrap_or(0) {
             let name = format!("executor-{number}");
-            let coordinator = format!("grpc://{}", cluster.address);
+            let scheme = if certificates.is_some() {
+                "grpc+tls"
+            } else {
+                "grpc"
+            };
+            let coordinator = format!("{scheme}://{}", cluster.address());
             let flags = ["--coordinator", &coordinator];
             let process = start.process("executor", &name, &dir.join(&name), (0, 0), &flags)?;
             cluster.executors.push(process);
@@ -136,6 +149,11 @@ impl Cluster {
 
     /// `host:port` of Flight SQL.
     pub fn address(&self) -> &str {
+        &self.address.place
+    }
+
+    /// Where Flight SQL is, and how it is spoken to.
+    pub(crate) fn flight_address(&self) -> &FlightAddress {
         &self.address
     }
 
@@ -247,6 +265,10 @@ impl Start<'_> {
         let processes = self.options.executors.map_or(1, |executors| executors + 1);
         for (flag, value) in self.options.settings.flags(processes)? {
             command.arg(flag).arg(value);
+        }
+        let certificates = self.options.certificates.iter();
+        for (flag, file) in certificates.flat_map(Certificates::flags) {
+            command.arg(flag).arg(file);
         }
         // A user's settings arrive as flags; here they would name places that are not the cluster's.
         let ours = |key: &OsStr| key.to_string_lossy().starts_with("WATERBUCK_");

@@ -68,6 +68,15 @@ pub(crate) fn ratio(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
 }
 
+/// A number in a unit such as millions; a dash for what was not measured.
+pub(crate) fn count(value: Option<f64>, unit: f64) -> String {
+    match value.map(|value| value / unit) {
+        None => "-".to_owned(),
+        Some(value) if value < 1000.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.0}"),
+    }
+}
+
 /// Bytes in MiB.
 pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20))

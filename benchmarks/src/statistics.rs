@@ -37,6 +37,13 @@ impl Samples {
     pub(crate) fn max(&self) -> Option<f64> {
         self.0.last().copied()
     }
+
+    /// Of runs that did `count` things each, how many a second they did: the median run, the
+    /// slowest and the fastest.
+    pub(crate) fn rates(&self, count: u64) -> [Option<f64>; 3] {
+        [self.median(), self.max(), self.min()]
+            .map(|seconds| seconds.map(|seconds| count as f64 / seconds))
+    }
 }
 
 /// The geometric mean; `None` of nothing.
@@ -67,6 +74,13 @@ mod tests {
         assert_eq!(hundred.percentile(99), Some(99.0));
         assert_eq!(hundred.percentile(50), Some(50.0));
         assert_eq!(samples(&[7.0]).percentile(99), Some(7.0));
+    }
+
+    #[test]
+    fn the_fastest_run_is_the_shortest() {
+        let rates = samples(&[2.0, 1.0, 4.0]).rates(8);
+        assert_eq!(rates, [Some(4.0), Some(2.0), Some(8.0)]);
+        assert_eq!(samples(&[]).rates(8), [None; 3]);
     }
 
     #[test]

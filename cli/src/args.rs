@@ -266,6 +266,12 @@ pub(crate) enum BenchSuite {
     Stream(BenchStreamArgs),
     /// Planning over very many small files
     Files(BenchFilesArgs),
+    /// New connections a second, by a login and with a token, in plain text and in TLS
+    Connect(BenchConnectArgs),
+    /// Round trips and rate of small queries with 1, 16 and 64 clients
+    Clients(BenchClientsArgs),
+    /// Rows per second of an upload, against a bare Arrow Flight server
+    Ingest(BenchIngestArgs),
 }
 
 /// The flags that every benchmark suite has.
@@ -332,6 +338,10 @@ pub(crate) struct BenchStreamArgs {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeat: u32,
 
+    /// Read the result from all endpoints that the cluster names for it at once, each where it is
+    #[arg(long)]
+    pub(crate) endpoints: bool,
+
     #[command(flatten)]
     pub(crate) common: BenchCommonArgs,
 }
@@ -341,6 +351,53 @@ pub(crate) struct BenchFilesArgs {
     /// Files of the table
     #[arg(long, default_value_t = 100_000)]
     pub(crate) files: u32,
+
+    #[command(flatten)]
+    pub(crate) common: BenchCommonArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BenchConnectArgs {
+    /// Connections of one timed run
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub(crate) connections: u32,
+
+    /// Timed runs; the median counts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) repeat: u32,
+
+    #[command(flatten)]
+    pub(crate) common: BenchCommonArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BenchClientsArgs {
+    /// Statements of one timed run, of all clients together
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) statements: u32,
+
+    /// Timed runs; the median counts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) repeat: u32,
+
+    #[command(flatten)]
+    pub(crate) common: BenchCommonArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BenchIngestArgs {
+    /// Rows of one upload
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) rows: u64,
+
+    /// Rows of a batch; several sizes are measured in turns
+    #[arg(long, value_delimiter = ',', value_name = "NUMBERS", default_values_t = [8192_u32, 65536],
+          value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub(crate) batch_rows: Vec<u32>,
+
+    /// Timed uploads; the median counts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) repeat: u32,
 
     #[command(flatten)]
     pub(crate) common: BenchCommonArgs,
@@ -441,5 +498,21 @@ mod tests {
         assert_eq!(args.queries, [1, 3, 18]);
         assert_eq!(args.compare, [Peer::DataFusion, Peer::DuckDb]);
         assert!(parse(&["bench", "tpch", "--queries", "23"]).is_err());
+    }
+
+    #[test]
+    fn uploads_come_in_two_sizes_of_batches_unless_others_are_named() {
+        fn sizes(line: &[&str]) -> Vec<u32> {
+            match parse(line) {
+                Ok(Command::Bench(BenchArgs {
+                    suite: BenchSuite::Ingest(args),
+                })) => args.batch_rows,
+                _ => panic!("a suite"),
+            }
+        }
+        assert_eq!(sizes(&["bench", "ingest"]), [8192, 65_536]);
+        let line = ["bench", "ingest", "--batch-rows", "100,200"];
+        assert_eq!(sizes(&line), [100, 200]);
+        assert!(parse(&["bench", "ingest", "--batch-rows", "70000"]).is_err());
     }
 }

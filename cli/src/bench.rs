@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use tokio::signal::unix::{SignalKind, signal};
 use waterbuck_benchmarks::{
-    Common, FilesOptions, LatencyOptions, PeerKind, ProcessSettings, ReportFormat as Written,
-    Sinks, StreamOptions, TpchOptions, run_files, run_latency, run_stream, run_tpch,
+    ClientsOptions, Common, ConnectOptions, FilesOptions, IngestOptions, LatencyOptions, PeerKind,
+    ProcessSettings, ReportFormat as Written, Sinks, StreamOptions, TpchOptions, run_clients,
+    run_connect, run_files, run_ingest, run_latency, run_stream, run_tpch,
 };
 use waterbuck_engine::{Error, ErrorKind, Result};
 
@@ -40,38 +41,52 @@ async fn run_suite(suite: BenchSuite, sinks: &mut Sinks<'_>) -> Result<()> {
     match suite {
         BenchSuite::Tpch(args) => run_tpch(&tpch(args)?, sinks).await,
         BenchSuite::Latency(args) => {
-            let common = common(args.common)?;
-            run_latency(
-                &LatencyOptions {
-                    common,
-                    repeat: args.repeat,
-                },
-                sinks,
-            )
-            .await
+            let options = LatencyOptions {
+                common: common(args.common)?,
+                repeat: args.repeat,
+            };
+            run_latency(&options, sinks).await
         }
         BenchSuite::Stream(args) => {
-            let (rows, repeat) = (args.rows, args.repeat);
-            run_stream(
-                &StreamOptions {
-                    common: common(args.common)?,
-                    rows,
-                    repeat,
-                },
-                sinks,
-            )
-            .await
+            let options = StreamOptions {
+                common: common(args.common)?,
+                rows: args.rows,
+                repeat: args.repeat,
+                endpoints: args.endpoints,
+            };
+            run_stream(&options, sinks).await
         }
         BenchSuite::Files(args) => {
-            let files = args.files;
-            run_files(
-                &FilesOptions {
-                    common: common(args.common)?,
-                    files,
-                },
-                sinks,
-            )
-            .await
+            let options = FilesOptions {
+                common: common(args.common)?,
+                files: args.files,
+            };
+            run_files(&options, sinks).await
+        }
+        BenchSuite::Connect(args) => {
+            let options = ConnectOptions {
+                common: common(args.common)?,
+                connections: args.connections,
+                repeat: args.repeat,
+            };
+            run_connect(&options, sinks).await
+        }
+        BenchSuite::Clients(args) => {
+            let options = ClientsOptions {
+                common: common(args.common)?,
+                statements: args.statements,
+                repeat: args.repeat,
+            };
+            run_clients(&options, sinks).await
+        }
+        BenchSuite::Ingest(args) => {
+            let options = IngestOptions {
+                common: common(args.common)?,
+                rows: args.rows,
+                batch_rows: args.batch_rows,
+                repeat: args.repeat,
+            };
+            run_ingest(&options, sinks).await
         }
     }
 }

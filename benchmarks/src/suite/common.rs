@@ -5,8 +5,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use waterbuck_engine::Result;
+use tokio::task::JoinSet;
+use waterbuck_engine::{Error, Result};
 
+use crate::certificates::Certificates;
+use crate::client::Client;
 use crate::cluster::{Cluster, ClusterOptions, ProcessSettings};
 use crate::directory::{absolute, failed};
 use crate::report::ReportFormat;
@@ -54,12 +57,22 @@ impl Common {
 
     /// Starts a cluster that keeps its state in `dir`.
     pub(super) async fn start(&self, dir: &TempDir) -> Result<Cluster> {
+        self.start_with(dir, None).await
+    }
+
+    /// Starts a cluster that keeps its state in `dir`, in TLS where it has certificates.
+    pub(super) async fn start_with(
+        &self,
+        dir: &TempDir,
+        certificates: Option<Certificates>,
+    ) -> Result<Cluster> {
         let options = ClusterOptions {
             program: self.program.clone(),
             dir: dir.path().to_owned(),
             executors: self.executors,
             ports: (0, 0),
             settings: self.settings.clone(),
+            certificates,
         };
         Cluster::start(&options).await
     }
@@ -72,4 +85,39 @@ impl Common {
             Some(executors) => format!("a coordinator and {executors} executors"),
         }
     }
+}
+
+/// Runs futures beside one another, each as a task, and gives what they gave in the order in which
+/// they ended. The first error stops the others.
+pub(super) async fn beside<T, F>(futures: impl IntoIterator<Item = F>) -> Result<Vec<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    let mut tasks: JoinSet<Result<T>> = futures.into_iter().collect();
+    let mut given = vec![];
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.map_err(|error| Error::internal("a client broke").with_source(error));
+        given.push(ended??);
+    }
+    Ok(given)
+}
+
+/// Fails unless a table has as many rows.
+pub(super) async fn check_count(client: &mut Client, table: &str, wanted: u64) -> Result<()> {
+    let sql = format!("SELECT CAST(count(*) AS VARCHAR) AS n FROM {table}");
+    let found = client.query(&sql).await?.texts("n").concat();
+    if found != wanted.to_string() {
+        return Err(Error::data(format!("{found} of {wanted} rows were found")));
+    }
+    Ok(())
+}
+
+/// The smallest query.
+pub(super) async fn ask_for_one(client: &mut Client) -> Result<()> {
+    let rows = client.query("SELECT 1").await?.count();
+    if rows != 1 {
+        return Err(Error::data(format!("\"SELECT 1\" has given {rows} rows")));
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 use waterbuck_engine::{Error, Result};
 
+use super::common::check_count;
 use super::small_files::{FILES_PER_DIRECTORY, Marker, ROWS, write_files};
 use super::{Common, Sinks};
 use crate::client::Client;
@@ -106,16 +107,8 @@ async fn count(client: &mut Client, files: u32) -> Result<f64> {
             "{rows} of {buckets} directories were found"
         )));
     }
-    let total = client
-        .query("SELECT CAST(count(*) AS VARCHAR) AS n FROM many")
-        .await?;
-    let (found, wanted) = (
-        total.texts("n").concat(),
-        u64::from(files) * u64::from(ROWS),
-    );
-    if found != wanted.to_string() {
-        return Err(Error::data(format!("{found} of {wanted} rows were found")));
-    }
+    let wanted = u64::from(files) * u64::from(ROWS);
+    check_count(client, "many", wanted).await?;
     Ok(seconds)
 }
 

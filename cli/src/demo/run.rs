@@ -39,6 +39,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
         executors: Some(args.executors.max(1)),
         ports: PORTS,
         settings,
+        certificates: None,
     };
     // What has been started is killed when a future here is dropped.
     let mut cluster = tokio::select! {
