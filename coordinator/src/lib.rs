@@ -34,4 +34,5 @@ pub use query::{
     AdmissionLimits, LocalExecutor, QueryProgress, QueryRecord, QueryRegistry, QueryState,
     QueryView,
 };
+pub use result_parts::{Endpoints, ResultPart, TaskResult};
 pub use session::{Outcome, PreparedStatement, Session, SessionUser};
