@@ -59,6 +59,8 @@ async fn a_corrupt_parquet_file_is_named() {
     run_all(&client, &["SET max_metadata_age = '0s'"]).await;
     let error = failure(&client, "SELECT sum(id), max(label) FROM corrupt").await;
     expect_words(&error, &["part-1.parquet"]);
+    assert!(!error.message.contains("Parquet error"), "{error}");
+    assert!(!error.message.contains("Arrow error"), "{error}");
     assert_eq!(
         client
             .run("SELECT 1")
