@@ -1,18 +1,33 @@
 //! Concurrent definitions: exactly one wins, the others hear why, nothing is half made.
 
+use std::{fs, time::Duration};
+
 use futures::future::join_all;
 use tonic::Code;
-use waterbuck_tests::{Client, ClientError, Cluster};
+use waterbuck_tests::{Client, ClientError, Cluster, Options, until};
 
 const SESSIONS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_many_creates_of_one_name_wins() {
-    let cluster = Cluster::server().await;
+    let data = tempfile::tempdir().expect("a temporary directory can be made");
+    let options = Options {
+        data_dir: Some(data.path().to_owned()),
+        ..Options::default()
+    };
+    let cluster = Cluster::start(options).await;
     let outcomes = at_once(&cluster, |_| "CREATE TABLE t AS SELECT 1 AS x".to_owned()).await;
     expect_one_winner(&outcomes);
     let client = cluster.client().await;
     assert_eq!(value(&client, "SELECT count(*) FROM t").await, "1");
+    // What the others wrote is removed behind their answers, and its directories with it.
+    let tables = data.path().join("tables");
+    let one_left = async || {
+        let entries = fs::read_dir(&tables).expect("the winner's directory is there");
+        (entries.count() == 1).then_some(())
+    };
+    let what = "the removal of what the losers wrote";
+    until(what, Duration::from_secs(20), one_left).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
