@@ -441,7 +441,13 @@ pub(crate) fn copy_location(copy: &CopyTo, format: Format) -> Result<(String, Op
         && !copy.target.ends_with('/')
         && Format::of_path(&copy.target) == Some(format);
     if !names_a_file {
-        return Ok((text, None));
+        if !location.is_directory_like() {
+            return Err(Error::invalid(format!(
+                "\"{location}\" is a pattern: rows are copied to a file or a directory"
+            )));
+        }
+        let slash = if text.ends_with('/') { "" } else { "/" };
+        return Ok((format!("{text}{slash}"), None));
     }
     let (directory, _) = text.rsplit_once('/').unwrap_or(("", &text));
     let prefix = location.prefix();

@@ -1,4 +1,4 @@
-//! Concurrent definitions: exactly one wins, the others hear why, nothing is half made.
+//! Concurrent definitions and copies: exactly one wins, the others hear why, nothing is half made.
 
 use std::{fs, time::Duration};
 
@@ -68,6 +68,30 @@ async fn concurrent_inserts_are_all_kept() {
         value(&client, "SELECT count(DISTINCT x) FROM t").await,
         SESSIONS.to_string()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_many_copies_to_a_directory_wins() {
+    let cluster = Cluster::server().await;
+    let out = cluster.scratch().join("out");
+    let copy = |options: &'static str| {
+        let place = out.display().to_string();
+        move |_: usize| format!("COPY (SELECT 1 AS x) TO '{place}/' STORED AS PARQUET{options}")
+    };
+    let outcomes = at_once(&cluster, copy("")).await;
+    let (done, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    assert_eq!(done.len(), 1, "{refused:?}");
+    for error in refused.into_iter().filter_map(Result::err) {
+        // Before the rows are read, or when they were to be published.
+        let clear = matches!(error.code, Code::AlreadyExists | Code::Unavailable);
+        assert!(clear && error.message.contains("/out"), "{error}");
+    }
+    for outcome in at_once(&cluster, copy(" OPTIONS (append true)")).await {
+        assert!(outcome.is_ok(), "{outcome:?}");
+    }
+    let client = cluster.client().await;
+    let sql = format!("SELECT count(*) FROM '{}/'", out.display());
+    assert_eq!(value(&client, &sql).await, (SESSIONS + 1).to_string());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
