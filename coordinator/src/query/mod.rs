@@ -15,11 +15,10 @@ mod tasks;
 
 pub(crate) use admission::Admission;
 pub use admission::AdmissionLimits;
-pub(crate) use profile::measure;
+pub(crate) use profile::{measure, summary};
 pub use progress::QueryProgress;
 pub use record::{QueryRecord, QueryState, QueryView};
 pub use registry::QueryRegistry;
 pub(crate) use run::{PlannedQuery, elapsed, plan_query, run_query, run_query_behind, timed_out};
 pub use session_state::LocalExecutor;
 pub(crate) use session_state::{Attempt, SessionInput, StatePlanner};
-pub(crate) use stage_times::millis;

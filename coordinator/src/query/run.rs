@@ -299,7 +299,7 @@ async fn drive(
         };
         let next = recover(core, query, (&started.attempt, &started.executors), failed).await?;
         drop(started);
-        query.record.attempt_failed();
+        query.record.release_plan();
         if next.thrift != Thrift::None {
             memory_freed(&query.state.runtime_env().memory_pool).await;
         }
