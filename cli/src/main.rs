@@ -39,6 +39,9 @@ fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> ExitCode {
+    for warning in config::warnings() {
+        output::warning(warning);
+    }
     match command {
         Command::Sql(args) => sql(args).await,
         Command::Server(args) => {
