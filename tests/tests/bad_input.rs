@@ -1,11 +1,6 @@
 //! What bad input gets: an error that names the place, and nothing lost or half done.
 
-use std::{
-    fs,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use tonic::Code;
 use waterbuck_tests::{
