@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
+use waterbuck_engine::Result;
 use waterbuck_engine::sql::Grantee;
-use waterbuck_engine::{Error, Result};
 
 use crate::model::{
     ApiToken, ColumnDef, DataFile, DropKind, FileChange, NewDataFile, NewTable, OnExisting,
@@ -56,10 +56,6 @@ pub trait CatalogStore: RightsStore + fmt::Debug + Send + Sync {
 
     /// The definition behind a name, as of the last commit of any process.
     async fn table(&self, name: &TableName) -> Result<Option<TableDef>>;
-
-    /// The `NotFound` error for a name that [`Self::table`] did not find, with the nearest existing
-    /// name.
-    async fn missing(&self, name: &TableName) -> Error;
 
     /// Creates a table, view or external table; `None` means that the name is taken and
     /// `on_existing` is `Skip`.

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::output::Format;
@@ -29,6 +30,11 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
+    /// The command line of this process. If it is wrong, the process says so and ends.
+    pub(crate) fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| without_password(error).exit())
+    }
+
     /// The command to run: without a subcommand it is the shell, with the flags given.
     pub(crate) fn into_command(self) -> Command {
         self.command.unwrap_or(Command::Sql(self.sql))
@@ -428,6 +434,23 @@ pub(crate) enum Peer {
     DuckDb,
 }
 
+/// An error about the command line, which repeats what was given: of an address only what may be
+/// shown.
+fn without_password(mut error: clap::Error) -> clap::Error {
+    let text_of = |error: &clap::Error, kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let name = text_of(&error, ContextKind::InvalidArg).unwrap_or_default();
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidValue] {
+        let given = text_of(&error, kind);
+        if let Some(text) = given.filter(|text| name.contains("URL") || text.contains("://")) {
+            error.insert(kind, ContextValue::String(ServerUrl::shown(&text)));
+        }
+    }
+    error
+}
+
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
@@ -466,6 +489,20 @@ mod tests {
     fn a_misspelt_subcommand_is_refused() {
         let error = parse(&["sever"]).expect_err("not a URL").to_string();
         assert!(error.contains("grpc://"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_not_told_with_its_password() {
+        for line in [
+            &["http://ann:hush@db:1"][..],
+            &["ann:hush@db:1"],
+            &["grpc://ann:hush"],
+            &["server", "grpc://ann:hush@db:1"],
+        ] {
+            let error = parse(line).expect_err("no such command line");
+            let shown = without_password(error).to_string();
+            assert!(!shown.contains("hush"), "{shown}");
+        }
     }
 
     #[test]

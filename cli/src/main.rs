@@ -12,7 +12,6 @@ mod tls_args;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use waterbuck_engine::Result;
 
@@ -20,7 +19,7 @@ use crate::args::{Cli, Command, ServeArgs, SqlArgs};
 use crate::config::{Config, Role};
 
 fn main() -> ExitCode {
-    let command = Cli::parse().into_command();
+    let command = Cli::read().into_command();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // Plans nest, and so do the futures and visitors that walk them.
@@ -40,6 +39,9 @@ fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> ExitCode {
+    for warning in config::warnings() {
+        output::warning(warning);
+    }
     match command {
         Command::Sql(args) => sql(args).await,
         Command::Server(args) => {

@@ -19,7 +19,7 @@ use waterbuck_connectors::files::{
     Secret as StoreSecret, Stores, TableSummary,
 };
 use waterbuck_engine::sql::CopyTo;
-use waterbuck_engine::{Error, Result};
+use waterbuck_engine::{Error, ErrorKind, Result};
 
 use crate::coordinator::Core;
 use crate::plan::arrow_schema;
@@ -161,14 +161,19 @@ pub(crate) async fn open_path(
 ) -> Result<(Arc<dyn TableProvider>, Value)> {
     let core = context.core();
     let location = parse_location(path)?;
-    let format = Format::of_path(path).unwrap_or(Format::Parquet);
+    let told = Format::of_path(path);
+    let format = told.unwrap_or(Format::Parquet);
     let store = store_of(core, &location).await?;
     let options = std::collections::BTreeMap::new();
     let _whole = core.gate.listing(&location).await;
     let inferred = core
         .files
         .infer(&store, format, &location, &options, None)
-        .await?;
+        .await
+        .map_err(|error| match told {
+            Some(_) => error,
+            None => assumed(error, path, format),
+        })?;
     let spec = FileTableSpec {
         name: path.to_owned(),
         format,
@@ -182,6 +187,22 @@ pub(crate) async fn open_path(
     let pinned = json!({"files": listing.files.len(), "bytes": listing.bytes});
     let provider = FileTable::new(spec, listing, Arc::clone(&core.files))?;
     Ok((Arc::new(provider), pinned))
+}
+
+/// An error about the files at `path`, with why they were read as `format`, where that matters.
+fn assumed(error: Error, path: &str, format: Format) -> Error {
+    let text = error.to_string();
+    if error.kind() != ErrorKind::Data && !text.contains(format.name()) {
+        return error;
+    }
+    Error::new(
+        error.kind(),
+        format!(
+            "{text}; the format was taken to be {format}, since \"{path}\" does not end with the \
+             extension of another: write it as in '*.csv', or CREATE EXTERNAL TABLE … STORED AS \
+             its format"
+        ),
+    )
 }
 
 /// The files of a table, for `SHOW FILES`.
@@ -441,7 +462,13 @@ pub(crate) fn copy_location(copy: &CopyTo, format: Format) -> Result<(String, Op
         && !copy.target.ends_with('/')
         && Format::of_path(&copy.target) == Some(format);
     if !names_a_file {
-        return Ok((text, None));
+        if !location.is_directory_like() {
+            return Err(Error::invalid(format!(
+                "\"{location}\" is a pattern: rows are copied to a file or a directory"
+            )));
+        }
+        let slash = if text.ends_with('/') { "" } else { "/" };
+        return Ok((format!("{text}{slash}"), None));
     }
     let (directory, _) = text.rsplit_once('/').unwrap_or(("", &text));
     let prefix = location.prefix();

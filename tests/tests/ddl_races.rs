@@ -1,18 +1,33 @@
-//! Concurrent definitions: exactly one wins, the others hear why, nothing is half made.
+//! Concurrent definitions and copies: exactly one wins, the others hear why, nothing is half made.
+
+use std::{fs, time::Duration};
 
 use futures::future::join_all;
 use tonic::Code;
-use waterbuck_tests::{Client, ClientError, Cluster};
+use waterbuck_tests::{Client, ClientError, Cluster, Options, until};
 
 const SESSIONS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_many_creates_of_one_name_wins() {
-    let cluster = Cluster::server().await;
+    let data = tempfile::tempdir().expect("a temporary directory can be made");
+    let options = Options {
+        data_dir: Some(data.path().to_owned()),
+        ..Options::default()
+    };
+    let cluster = Cluster::start(options).await;
     let outcomes = at_once(&cluster, |_| "CREATE TABLE t AS SELECT 1 AS x".to_owned()).await;
     expect_one_winner(&outcomes);
     let client = cluster.client().await;
     assert_eq!(value(&client, "SELECT count(*) FROM t").await, "1");
+    // What the others wrote is removed behind their answers, and its directories with it.
+    let tables = data.path().join("tables");
+    let one_left = async || {
+        let entries = fs::read_dir(&tables).expect("the winner's directory is there");
+        (entries.count() == 1).then_some(())
+    };
+    let what = "the removal of what the losers wrote";
+    until(what, Duration::from_secs(20), one_left).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,6 +68,30 @@ async fn concurrent_inserts_are_all_kept() {
         value(&client, "SELECT count(DISTINCT x) FROM t").await,
         SESSIONS.to_string()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_many_copies_to_a_directory_wins() {
+    let cluster = Cluster::server().await;
+    let out = cluster.scratch().join("out");
+    let copy = |options: &'static str| {
+        let place = out.display().to_string();
+        move |_: usize| format!("COPY (SELECT 1 AS x) TO '{place}/' STORED AS PARQUET{options}")
+    };
+    let outcomes = at_once(&cluster, copy("")).await;
+    let (done, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    assert_eq!(done.len(), 1, "{refused:?}");
+    for error in refused.into_iter().filter_map(Result::err) {
+        // Before the rows are read, or when they were to be published.
+        let clear = matches!(error.code, Code::AlreadyExists | Code::Unavailable);
+        assert!(clear && error.message.contains("/out"), "{error}");
+    }
+    for outcome in at_once(&cluster, copy(" OPTIONS (append true)")).await {
+        assert!(outcome.is_ok(), "{outcome:?}");
+    }
+    let client = cluster.client().await;
+    let sql = format!("SELECT count(*) FROM '{}/'", out.display());
+    assert_eq!(value(&client, &sql).await, (SESSIONS + 1).to_string());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

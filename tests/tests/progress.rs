@@ -70,6 +70,31 @@ async fn an_ended_query_has_a_profile_and_all_its_stages_are_done() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_parts_of_an_analysed_querys_time_add_up() {
+    let cluster = Cluster::distributed(2).await;
+    create_numbers(&cluster.client().await, &cluster.scratch()).await;
+    let client = cluster.splitting_client().await;
+    let sql = "EXPLAIN ANALYZE SELECT id % 7 AS rest, count(*) FROM numbers GROUP BY rest";
+    let answer = client.run(sql).await.expect("the query has an answer");
+    let summary = answer.column("plan")[1].clone();
+    let time = |name: &str| {
+        let line = summary.lines().find_map(|line| line.strip_prefix(name));
+        let text = line.and_then(|time| time.strip_suffix(" ms"));
+        text.expect(name).parse::<f64>().expect("a number")
+    };
+    let parts = ["planning: ", "queueing: ", "dispatch: ", "execution: "].map(&time);
+    let sum: f64 = parts.iter().sum();
+    // Each of them is rounded.
+    assert!((sum - time("total: ")).abs() < 0.03, "{sum} of:\n{summary}");
+    let sql = "SELECT profile FROM system.queries WHERE sql LIKE 'EXPLAIN ANALYZE%'";
+    let row = client.run(sql).await.expect("the table is there");
+    let profile = &row.column("profile")[0];
+    for line in summary.lines().filter(|line| line.ends_with(" ms")) {
+        assert!(profile.contains(line), "no \"{line}\" in:\n{profile}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn queries_wait_for_their_turn_and_too_many_are_refused() {
     let flags = ["--max-running-queries", "1", "--max-queued-queries", "1"];
     let cluster = Cluster::start(Options {

@@ -11,7 +11,7 @@ use super::cache::NameCache;
 use super::commit::Commit;
 use super::database::Database;
 use super::fault::{Fault, Outcome};
-use super::lookup::{missing_object, missing_schema};
+use super::lookup::missing_schema;
 use super::read::{Scope, definition, definitions};
 use super::rights::RightsCache;
 use super::{alter, comment, create, drop, files, insert_files, limits, lookup, rename};
@@ -85,11 +85,6 @@ impl SqliteCatalog {
         definitions(&mut read, &self.data_path, Scope::Schema(schema)).await
     }
 
-    async fn why_missing(&self, name: &TableName) -> Outcome<Error> {
-        let mut read = self.database.read().await?;
-        missing_object(&mut read, "table", name).await
-    }
-
     async fn newest_snapshot(&self) -> Outcome<i64> {
         let mut read = self.database.read().await?;
         let newest = sqlx::query_scalar("SELECT max(snapshot_id) FROM ducklake_snapshot");
@@ -148,12 +143,6 @@ impl CatalogStore for SqliteCatalog {
     async fn table(&self, name: &TableName) -> Result<Option<TableDef>> {
         let found = self.find(name).await.map_err(|fault| self.error(fault))?;
         Ok(found.map(Arc::unwrap_or_clone))
-    }
-
-    async fn missing(&self, name: &TableName) -> Error {
-        self.why_missing(name)
-            .await
-            .unwrap_or_else(|fault| self.error(fault))
     }
 
     async fn create_table(

@@ -3,8 +3,8 @@
 //!
 //! A setting is spelled the same everywhere: `flight-port` in the file, `WATERBUCK_FLIGHT_PORT` in
 //! the environment, `--flight-port` as a flag. An unknown key of the file is an error, because a
-//! misspelt limit that is silently ignored is worse than none; other `WATERBUCK_*` variables are
-//! left alone, because scripts and other tools have theirs.
+//! misspelt limit that is silently ignored is worse than none; of other `WATERBUCK_*` variables
+//! there is only a warning, because scripts and other tools may have theirs.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use waterbuck_engine::{Error, Result};
 
 use super::exposure::check as check_exposure;
 use super::settings::{Config, Role};
-use super::sources::{file_layer, flags_layer, variables_layer};
+use super::sources::{file_layer, flags_layer, unknown_variables, variables_layer};
 use super::units::{MemoryLimit, parse_bytes};
 use crate::args::{ConfigFlags, ServeArgs};
 
@@ -32,6 +32,12 @@ pub(crate) fn load(role: Role, flags: &ServeArgs) -> Result<Config> {
         &|name| std::env::var(name).ok(),
         Path::new("."),
     )
+}
+
+/// What to warn of before anything is started: variables that look like settings and are none.
+pub(crate) fn warnings() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    unknown_variables(names)
 }
 
 fn load_from(
@@ -384,7 +390,15 @@ mod tests {
             error.contains("unknown key \"flight_prt\", did you mean \"flight-port\"?"),
             "{error}"
         );
+        assert!(error.contains("line 1 of configuration file"), "{error}");
         assert!(!case("zzz = 1").error().contains("did you mean"));
+        for toml in [
+            "host = 'h'\n\n'hots' = 'x'",
+            "# hots\nweb-port = 1\n[hots]\nx = 1",
+        ] {
+            let error = case(toml).error();
+            assert!(error.contains("line 3 of configuration file"), "{error}");
+        }
     }
 
     #[test]

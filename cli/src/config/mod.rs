@@ -7,5 +7,5 @@ mod settings;
 mod sources;
 mod units;
 
-pub(crate) use load::load;
+pub(crate) use load::{load, warnings};
 pub(crate) use settings::{Config, Role};

@@ -43,6 +43,24 @@ const KEYS: [&str; 29] = [
     "web-port",
 ];
 
+/// Variables with our prefix that are no settings: what must not stand in a file, and what tests,
+/// benchmarks and scripts have.
+const OTHER_VARIABLES: [&str; 11] = [
+    "WATERBUCK_ADMIN_PASSWORD",
+    "WATERBUCK_BENCH_PYTHON",
+    "WATERBUCK_BIN",
+    "WATERBUCK_BLESS",
+    "WATERBUCK_CI_CACHE",
+    "WATERBUCK_CONFIG",
+    "WATERBUCK_PASSWORD",
+    "WATERBUCK_SEED",
+    "WATERBUCK_SLT",
+    "WATERBUCK_TEST_CACHE",
+    "WATERBUCK_TEST_PYTHON",
+];
+
+const PREFIX: &str = "WATERBUCK_";
+
 /// The settings of a TOML file, all of which must exist.
 pub(super) fn file_layer(path: &Path) -> Result<Figment> {
     let layer = Figment::from(Toml::file_exact(path));
@@ -55,29 +73,77 @@ pub(super) fn file_layer(path: &Path) -> Result<Figment> {
     })?;
     for key in value.keys() {
         if !KEYS.contains(&key.as_str()) {
+            let line = line_of(path, key).map(|line| format!("line {line} of "));
+            let spelled = key.to_lowercase().replace('_', "-");
             return Err(Error::invalid(format!(
-                "configuration file \"{}\" has an unknown key \"{key}\"{}",
+                "{}configuration file \"{}\" has an unknown key \"{key}\"{}",
+                line.unwrap_or_default(),
                 path.display(),
-                nearest(key)
-                    .map(|near| format!(", did you mean \"{near}\"?"))
-                    .unwrap_or_default()
+                did_you_mean(nearest(&spelled, KEYS))
             )));
         }
     }
     Ok(layer)
 }
 
-fn nearest(key: &str) -> Option<&'static str> {
-    let key = key.to_lowercase().replace('_', "-");
-    KEYS.into_iter()
-        .map(|known| (strsim::jaro_winkler(known, &key), known))
+/// The line at which a key of a TOML file, or the table of that name, begins.
+fn line_of(path: &Path, key: &str) -> Option<usize> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let names_key = |line: &str| {
+        let line = line.trim_start_matches([' ', '\t', '[', '"', '\'']);
+        line.strip_prefix(key).is_some_and(|rest| {
+            let rest = rest.trim_start_matches(['"', '\'']).trim_start();
+            rest.starts_with(['=', '.', ']'])
+        })
+    };
+    let index = text.lines().position(names_key)?;
+    Some(index + 1)
+}
+
+fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|known| (strsim::jaro_winkler(known, name), known))
         .filter(|(similarity, _)| *similarity > 0.7)
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, known)| known)
 }
 
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map(|near| format!(", did you mean \"{near}\"?"))
+        .unwrap_or_default()
+}
+
 fn variable_name(key: &str) -> String {
-    format!("WATERBUCK_{}", key.to_uppercase().replace('-', "_"))
+    format!("{PREFIX}{}", key.to_uppercase().replace('-', "_"))
+}
+
+/// A warning for each of the variables `names` that has our prefix and means nothing, for it may be
+/// a misspelt one. It is no error: scripts and other tools may have theirs.
+pub(super) fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let settings = KEYS.map(variable_name);
+    let settings = settings.iter().map(String::as_str);
+    // All begin alike, which would make all of them near.
+    let known: Vec<&str> = settings
+        .chain(OTHER_VARIABLES)
+        .filter_map(|name| name.strip_prefix(PREFIX))
+        .collect();
+    let mut warnings = Vec::new();
+    for name in names {
+        let Some(rest) = name.strip_prefix(PREFIX) else {
+            continue;
+        };
+        if !known.contains(&rest) {
+            let near = nearest(rest, known.iter().copied());
+            let near = near.map(|near| format!("{PREFIX}{near}"));
+            warnings.push(format!(
+                "the environment variable \"{name}\" is not known{}",
+                did_you_mean(near.as_deref())
+            ));
+        }
+    }
+    warnings.sort();
+    warnings
 }
 
 /// The settings in the environment. A variable set to nothing is as good as unset, as in most shells' scripts.
@@ -174,5 +240,33 @@ impl figment::Provider for Source {
 
     fn data(&self) -> Result<figment::value::Map<Profile, Dict>, figment::Error> {
         self.value.data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warnings(names: &[&str]) -> Vec<String> {
+        unknown_variables(names.iter().map(|name| (*name).to_owned()))
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_told_of_with_the_nearest_one() {
+        let told = warnings(&["PATH", "WATERBUCK_FLIGHT_PRT", "WATERBUCK_ZQX"]);
+        let [misspelt, other] = told.as_slice() else {
+            panic!("{told:?}");
+        };
+        assert!(misspelt.contains("\"WATERBUCK_FLIGHT_PRT\" is not known"));
+        assert!(misspelt.ends_with("did you mean \"WATERBUCK_FLIGHT_PORT\"?"));
+        assert!(other.ends_with("\"WATERBUCK_ZQX\" is not known"), "{other}");
+    }
+
+    #[test]
+    fn what_is_known_is_not_told_of() {
+        let settings = KEYS.map(variable_name);
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        assert_eq!(warnings(&settings), Vec::<String>::new());
+        assert_eq!(warnings(&OTHER_VARIABLES), Vec::<String>::new());
     }
 }

@@ -10,7 +10,7 @@ mod text;
 mod vertical;
 
 pub(crate) use format::Format;
-pub(crate) use notice::{error, line, notice};
+pub(crate) use notice::{error, line, notice, warning};
 pub(crate) use text::{count, duration, size};
 
 #[cfg(test)]

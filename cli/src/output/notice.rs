@@ -18,9 +18,18 @@ pub(crate) fn line(text: impl Display) {
 
 /// Writes an error to standard error.
 pub(crate) fn error(text: impl Display) {
+    marked("error:", Color::Red, text);
+}
+
+/// Writes a warning to standard error.
+pub(crate) fn warning(text: impl Display) {
+    marked("warning:", Color::Yellow, text);
+}
+
+fn marked(mark: &str, color: Color, text: impl Display) {
     if io::stderr().is_terminal() {
-        notice(format_args!("{} {text}", Color::Red.bold().paint("error:")));
+        notice(format_args!("{} {text}", color.bold().paint(mark)));
     } else {
-        notice(format_args!("error: {text}"));
+        notice(format_args!("{mark} {text}"));
     }
 }

@@ -26,6 +26,20 @@ impl ServerUrl {
         format!("{scheme}://{}:{}", self.host, self.port)
     }
 
+    /// What may be shown of a text that was given as an address, however wrong it is: nothing that
+    /// stands where a password could.
+    pub(crate) fn shown(text: &str) -> String {
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme}://"), rest),
+            _ => (String::new(), text),
+        };
+        match (rest.rsplit_once('@'), rest.split_once(':')) {
+            (Some((_, address)), _) => format!("{scheme}…@{address}"),
+            (None, Some((host, _))) if !rest.starts_with('[') => format!("{scheme}{host}:…"),
+            _ => format!("{scheme}{rest}"),
+        }
+    }
+
     fn wrong(reason: &str) -> Error {
         Error::invalid(format!(
             "{reason}, a server is named as grpc://user:password@host:port or grpc+tls://…"
@@ -39,7 +53,8 @@ impl FromStr for ServerUrl {
     fn from_str(text: &str) -> Result<Self> {
         let (scheme, rest) = text
             .split_once("://")
-            .ok_or_else(|| Self::wrong(&format!("\"{text}\" is no URL")))?;
+            .filter(|(scheme, _)| is_scheme(scheme))
+            .ok_or_else(|| Self::wrong(&format!("\"{}\" is no URL", Self::shown(text))))?;
         let tls = match scheme {
             "grpc" | "grpc+tcp" => false,
             "grpc+tls" => true,
@@ -70,8 +85,16 @@ impl FromStr for ServerUrl {
     }
 }
 
+fn is_scheme(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+}
+
 fn host_and_port(address: &str) -> Result<(String, u16)> {
-    let wrong = || ServerUrl::wrong(&format!("\"{address}\" is no host and port"));
+    let wrong = || {
+        let shown = ServerUrl::shown(address);
+        ServerUrl::wrong(&format!("\"{shown}\" is no host and port"))
+    };
     let parsed = url::Url::parse(&format!("grpc://{address}")).map_err(|_| wrong())?;
     let has_more = !parsed.path().is_empty()
         || parsed.query().is_some()
@@ -150,6 +173,28 @@ mod tests {
         let url = parse("grpc://ann:secret@h:1");
         assert_eq!(url.to_string(), "grpc://ann@h:1");
         assert_eq!(format!("{url:?}"), "grpc://ann@h:1");
+    }
+
+    #[test]
+    fn no_error_repeats_a_password() {
+        for text in [
+            "http://ann:hush@h:1",
+            "ann:hush@h:1",
+            "ann:hush",
+            "grpc://ann:hush",
+            "grpc://ann:hush@h:x",
+            "grpc://ann:p@hush@h/db",
+            "ann:hush://h:1",
+            "grpc://ann:hush%ff@h",
+        ] {
+            let error = text.parse::<ServerUrl>().unwrap_err().to_string();
+            assert!(!error.contains("hush"), "{text}: {error}");
+            let shown = ServerUrl::shown(text);
+            assert!(!shown.contains("hush"), "{text}: {shown}");
+        }
+        assert_eq!(ServerUrl::shown("http://ann:hush@h:1"), "http://…@h:1");
+        assert_eq!(ServerUrl::shown("sever"), "sever");
+        assert_eq!(ServerUrl::shown("grpc://[::1]:x"), "grpc://[::1]:x");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use waterbuck_engine::{Error, Result};
 use super::file_facts::FileFacts;
 use super::format::Format;
 use super::location::{Location, readable};
-use super::naming::with_file;
+use super::naming::{plain_cause, with_file};
 use super::options::FormatOptions;
 use super::parquet_reader::FooterSource;
 
@@ -108,11 +108,14 @@ pub(super) fn named(
     format: Format,
 ) -> Error {
     let file = readable(store, &meta.location);
+    let unread = |text: &str| {
+        Error::data(format!("file \"{file}\" cannot be read")).with_source(plain_cause(text))
+    };
     match with_file(error, &file, format.name()) {
         DataFusionError::External(own) => match own.downcast::<Error>() {
             Ok(own) => *own,
-            Err(other) => Error::data(format!("file \"{file}\" cannot be read")).with_source(other),
+            Err(other) => unread(&other.to_string()),
         },
-        other => Error::data(format!("file \"{file}\" cannot be read")).with_source(other),
+        other => unread(&other.strip_backtrace()),
     }
 }

@@ -49,7 +49,35 @@ pub(super) fn damaged(file: &str, format: &str, detail: &str, error: DataFusionE
     Error::data(format!(
         "file \"{file}\" cannot be read as {format}{detail}"
     ))
-    .with_source(with_sql_types(&error.strip_backtrace()))
+    .with_source(plain_cause(&error.strip_backtrace()))
+}
+
+/// The text of a foreign error without the names of the libraries it came through, which put
+/// theirs in front one after another.
+pub(super) fn plain_cause(text: &str) -> String {
+    const PREFIXES: &[&str] = &[
+        "Arrow error: ",
+        "Arrow: ",
+        "Avro error: ",
+        "Csv error: ",
+        "Execution error: ",
+        "External error: ",
+        "External: ",
+        "IO error: ",
+        "Io error: ",
+        "Ipc error: ",
+        "Json error: ",
+        "Object Store error: ",
+        "Parquet argument error: ",
+        "Parquet error: ",
+        "Parser error: ",
+        "Schema error: ",
+    ];
+    let mut rest = text;
+    while let Some(inner) = PREFIXES.iter().find_map(|prefix| rest.strip_prefix(prefix)) {
+        rest = inner;
+    }
+    with_sql_types(rest)
 }
 
 /// Our own error inside a foreign one, if there is one.
@@ -121,5 +149,28 @@ pub(super) fn with_file(error: DataFusionError, file: &str, format: &str) -> Dat
         },
         error if concerns_content(&error) => damaged(file, format, "", error).into(),
         error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_file_is_told_of_without_the_names_of_libraries() {
+        let inner = parquet::errors::ParquetError::General("bad page".to_owned());
+        let outer = parquet::errors::ParquetError::General(inner.to_string());
+        let arrow = ArrowError::ParquetError(outer.to_string());
+        for error in [
+            DataFusionError::ParquetError(Box::new(outer)),
+            DataFusionError::from(arrow),
+        ] {
+            let error = damaged("/data/a.parquet", "PARQUET", "", error);
+            assert_eq!(
+                error.to_string(),
+                "file \"/data/a.parquet\" cannot be read as PARQUET: bad page"
+            );
+        }
+        assert_eq!(plain_cause("no prefix: here"), "no prefix: here");
     }
 }

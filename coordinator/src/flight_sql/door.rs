@@ -52,7 +52,10 @@ pub fn service(
     let message_bytes_max = config.message_bytes_max;
     let door = Door::open(backend, config)?;
     let door = FlightServiceServer::new(door).max_decoding_message_size(message_bytes_max);
-    Ok(WholeRequests(door))
+    Ok(WholeRequests {
+        service: door,
+        message_bytes_max,
+    })
 }
 
 /// The connections of `listener`, to be served by [`transport`]. Small answers leave at once:

@@ -18,7 +18,7 @@ mod tasks;
 
 pub(crate) use admission::Admission;
 pub use admission::AdmissionLimits;
-pub(crate) use profile::measure;
+pub(crate) use profile::{measure, summary};
 pub use progress::QueryProgress;
 pub use record::{QueryRecord, QueryState, QueryView};
 pub use registry::QueryRegistry;
@@ -26,4 +26,3 @@ pub(crate) use run::{PlannedQuery, elapsed, plan_query, run_query, run_query_beh
 pub(crate) use run_parts::{Begun, FETCH_WITHIN, run_query_in_parts};
 pub use session_state::LocalExecutor;
 pub(crate) use session_state::{Attempt, SessionInput, StatePlanner};
-pub(crate) use stage_times::millis;

@@ -15,7 +15,7 @@ use waterbuck_engine::seal::conceal_text;
 use waterbuck_engine::session::QUERY_MEMORY_METRIC;
 use waterbuck_engine::{Error, Result};
 
-use super::record::QueryRecord;
+use super::record::{QueryRecord, Timings};
 use super::stage_times::{millis, stage_times};
 use crate::plan::run_error;
 
@@ -26,11 +26,33 @@ const METRICS_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Profile {
     /// The plan, each operator with its metrics, down to the seals.
     pub(crate) plan: String,
-    /// One line for dispatch, the coordinator's own part and each stage; none when the plan ran on
+    /// From the start of execution until the last task had its plan; nothing when the plan ran on
     /// the coordinator alone.
-    pub(crate) stages: Vec<String>,
+    dispatch: Option<Duration>,
+    /// One line for the coordinator's own part and each stage; none when there was no dispatch.
+    stages: Vec<String>,
     /// The most bytes the query held at once on one executor.
-    pub(crate) memory_peak_bytes: u64,
+    memory_peak_bytes: u64,
+}
+
+/// Where the time of a query went, line by line: planning, queueing, dispatch and execution, which
+/// begins when the last task has its plan, add up to the total.
+fn time_lines(timings: &Timings, profile: Option<&Profile>) -> Vec<String> {
+    let dispatch = profile.and_then(|profile| profile.dispatch);
+    let dispatch = dispatch.map(|dispatch| dispatch.min(timings.execution));
+    let execution = timings
+        .execution
+        .saturating_sub(dispatch.unwrap_or_default());
+    let mut lines = vec![
+        format!("planning: {}", millis(timings.planning)),
+        format!("queueing: {}", millis(timings.queued)),
+    ];
+    lines.extend(dispatch.map(|dispatch| format!("dispatch: {}", millis(dispatch))));
+    lines.extend(profile.iter().flat_map(|profile| profile.stages.clone()));
+    lines.push(format!("execution: {}", millis(execution)));
+    let total = timings.planning + timings.queued + timings.execution;
+    lines.push(format!("total: {}", millis(total)));
+    lines
 }
 
 /// Collects what the run of `plan` left behind, waiting for the executors' part of it.
@@ -57,6 +79,7 @@ pub(crate) async fn measure(
         };
         return Ok(Profile {
             plan: conceal_text(&shown),
+            dispatch: None,
             stages: vec![],
             memory_peak_bytes: 0,
         });
@@ -69,8 +92,10 @@ pub(crate) async fn measure(
             with_metrics(plan, DistributedMetricsFormat::Aggregated).await?
         }
     };
+    let (dispatch, stages) = stage_times(&summed, &text);
     Ok(Profile {
-        stages: stage_times(&summed, &text),
+        dispatch: Some(dispatch),
+        stages,
         memory_peak_bytes: memory_peak(&summed),
         plan: conceal_text(&text),
     })
@@ -104,22 +129,66 @@ fn memory_peak(plan: &Arc<dyn ExecutionPlan>) -> u64 {
 /// Writes the profile of `query`, which has ended and ran `plan` last, into its record.
 pub(super) async fn write_profile(query: Arc<QueryRecord>, plan: Arc<dyn ExecutionPlan>) {
     let timings = query.view().timings;
-    let mut lines = vec![
-        format!("planning: {}", millis(timings.planning)),
-        format!("queueing: {}", millis(timings.queued)),
-    ];
     let profile = measure(plan, DistributedMetricsFormat::Aggregated).await;
-    let plan = match profile {
-        Ok(profile) => {
-            let peak = usize::try_from(profile.memory_peak_bytes).unwrap_or(usize::MAX);
-            query.set_peak_memory(peak);
-            lines.extend(profile.stages);
-            profile.plan
-        }
-        Err(error) => error.to_string(),
+    let (lines, plan) = match profile {
+        Ok(profile) => (summary(&query, &timings, Some(&profile)), profile.plan),
+        Err(error) => (summary(&query, &timings, None), error.to_string()),
     };
-    lines.push(format!("execution: {}", millis(timings.execution)));
-    let peak = query.view().peak_memory_bytes;
-    lines.push(format!("memory: {peak} bytes at most on one node"));
     query.set_profile(&format!("{}\n{plan}", lines.join("\n")));
+}
+
+/// Where the time and the memory of `query` went, whose record learns of the memory.
+pub(crate) fn summary(
+    query: &QueryRecord,
+    timings: &Timings,
+    profile: Option<&Profile>,
+) -> Vec<String> {
+    let peak = profile.map_or(0, |profile| profile.memory_peak_bytes);
+    query.set_peak_memory(usize::try_from(peak).unwrap_or(usize::MAX));
+    let peak = query.view().peak_memory_bytes;
+    let mut lines = time_lines(timings, profile);
+    lines.push(format!("memory: {peak} bytes at most on one node"));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The milliseconds of the lines that add up, and of the total.
+    fn times(lines: &[String]) -> (f64, f64) {
+        let mut sum = 0.0;
+        let mut total = 0.0;
+        for line in lines {
+            let (name, time) = line.split_once(": ").expect("a name and a time");
+            let time = || time.strip_suffix(" ms").and_then(|t| t.parse::<f64>().ok());
+            match name {
+                "planning" | "queueing" | "dispatch" | "execution" => sum += time().expect("ms"),
+                "total" => total = time().expect("ms"),
+                _ => {}
+            }
+        }
+        (sum, total)
+    }
+
+    #[test]
+    fn the_parts_of_a_querys_time_add_up() {
+        let timings = Timings {
+            planning: Duration::from_millis(7),
+            queued: Duration::from_millis(20),
+            first_row: None,
+            execution: Duration::from_millis(100),
+        };
+        for dispatch in [None, Some(30), Some(500)] {
+            let profile = Profile {
+                plan: String::new(),
+                dispatch: dispatch.map(Duration::from_millis),
+                stages: vec!["stage 1: 2 tasks".to_owned()],
+                memory_peak_bytes: 0,
+            };
+            let (sum, total) = times(&time_lines(&timings, Some(&profile)));
+            assert!((sum - 127.0).abs() < 1e-6, "{dispatch:?}: {sum}");
+            assert!((total - 127.0).abs() < 1e-6, "{dispatch:?}: {total}");
+        }
+    }
 }

@@ -271,8 +271,8 @@ impl QueryRecord {
             .saturating_sub(changing.timings.queued)
     }
 
-    /// Lets go of the plan of an attempt that failed, and of what its operators hold.
-    pub fn attempt_failed(&self) {
+    /// Lets go of the plan of an attempt that is over, and of what its operators hold.
+    pub fn release_plan(&self) {
         let plan = self.changing.lock().plan.take();
         drop(plan);
     }
@@ -309,6 +309,13 @@ impl QueryRecord {
     /// Records what the query's operators and stages did.
     pub(super) fn set_profile(&self, text: &str) {
         self.changing.lock().profile = Some(shortened(text, PROFILE_KEPT).into());
+    }
+
+    /// Records what the query's operators and stages did, and lets go of its plan: nothing is left
+    /// to be measured when it ends.
+    pub(crate) fn profiled(&self, text: &str) {
+        self.set_profile(text);
+        self.release_plan();
     }
 
     /// Ends the query once and gives the plan that was run last; later calls change nothing and

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
-use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
@@ -38,9 +37,6 @@ use crate::plan::{StageShape, is_changed_file, plan_error, plan_shape};
 use crate::quota::Counted;
 
 const ATTEMPTS_MAX: usize = 4;
-/// How often the memory of a stopped attempt is looked at, and how long it may take to be freed.
-const FREED_PERIOD: Duration = Duration::from_millis(10);
-const FREED_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A query whose snapshot is pinned and whose logical plan is optimised.
 pub(crate) struct PlannedQuery {
@@ -349,9 +345,10 @@ async fn drive(
         };
         let next = recover(core, query, (&started.attempt, &started.executors), failed).await?;
         drop(started);
-        query.record.attempt_failed();
+        query.record.release_plan();
         if next.thrift != Thrift::None {
-            memory_freed(&query.state.runtime_env().memory_pool).await;
+            let id = query.record.id.to_string();
+            core.runtime.memory_freed(&id).await;
         }
         started = start(core, query, next).await?;
     }
@@ -361,20 +358,6 @@ async fn drive(
             Ok(())
         }
         Pumped::Failed(failed) => Err(failed.error),
-    }
-}
-
-/// Waits, but not for ever, until what a stopped attempt held on the coordinator is free.
-async fn memory_freed(pool: &Arc<dyn MemoryPool>) {
-    let mut looks = tokio::time::interval(FREED_PERIOD);
-    let freed = async {
-        while pool.reserved() > 0 {
-            looks.tick().await;
-        }
-    };
-    if tokio::time::timeout(FREED_TIMEOUT, freed).await.is_err() {
-        let bytes = pool.reserved();
-        tracing::warn!(bytes, "a stopped attempt still holds memory");
     }
 }
 

@@ -28,11 +28,12 @@ struct Totals {
     spilled_bytes: usize,
 }
 
-/// One line for dispatch, one for the coordinator's own part and one for each stage. `plan` carries its tasks' metrics, `text` is the
-/// same plan as it is shown: only there the base tells when the tasks began and ended.
+/// How long it took until the last task had its plan, and one line for the coordinator's own part
+/// and for each stage. `plan` carries its tasks' metrics, `text` is the same plan as it is shown:
+/// only there the base tells when the tasks began and ended.
 ///
 /// Stages overlap, because data flows between them as it is produced.
-pub(super) fn stage_times(plan: &Arc<dyn ExecutionPlan>, text: &str) -> Vec<String> {
+pub(super) fn stage_times(plan: &Arc<dyn ExecutionPlan>, text: &str) -> (Duration, Vec<String>) {
     let times = times_in(text);
     let dispatched = times.values().map(|stage| stage.dispatched).max();
     let dispatched = dispatched.unwrap_or_default();
@@ -62,14 +63,11 @@ pub(super) fn stage_times(plan: &Arc<dyn ExecutionPlan>, text: &str) -> Vec<Stri
         ..Totals::default()
     };
     add_operators(plan, &mut own);
-    let first = [
-        format!("dispatch: {}", millis(dispatched)),
-        format!(
-            "coordinator: {} rows, {} bytes of memory, {} bytes spilled",
-            own.rows, own.memory_bytes, own.spilled_bytes
-        ),
-    ];
-    first.into_iter().chain(stages).collect()
+    let own = format!(
+        "coordinator: {} rows, {} bytes of memory, {} bytes spilled",
+        own.rows, own.memory_bytes, own.spilled_bytes
+    );
+    (dispatched, std::iter::once(own).chain(stages).collect())
 }
 
 fn totals_of(plan: &Arc<dyn ExecutionPlan>) -> BTreeMap<usize, Totals> {
@@ -158,7 +156,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// A time as every line of the summary shows it.
-pub(crate) fn millis(time: Duration) -> String {
+pub(super) fn millis(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use waterbuck_connectors::files::Format;
 use waterbuck_connectors::files::write::WriteTarget;
 use waterbuck_engine::sql::{CopySource, CopyTo, ParseLimits, Statement, parse};
@@ -9,6 +10,7 @@ use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
 use super::columns::plain_columns;
+use super::filled::IfFilled;
 use super::query::LogicalQuery;
 use super::write::write_aside;
 use crate::plan::arrow_schema;
@@ -18,17 +20,20 @@ use crate::tables;
 /// `COPY query TO 'location'`.
 pub(super) async fn execute(context: &StatementContext, copy: &CopyTo) -> Result<Outcome> {
     context.admin_only("copy to a location")?;
-    let source = plan(context, copy).await?;
     let format = format_of(copy)?;
-    let columns = plain_columns(source.logical.schema().as_arrow());
     let (location, single_file) = tables::copy_location(copy, format)?;
-    let mut target = WriteTarget::new(location, format, Arc::clone(&arrow_schema(&columns)));
+    // The columns are known when the query is planned.
+    let mut target = WriteTarget::new(location, format, Arc::new(Schema::empty()));
     target.options.clone_from(&copy.options);
     target.partition_columns.clone_from(&copy.partitioned_by);
     target.single_file = single_file;
+    let if_filled = IfFilled::take(&mut target.options)?;
+    let replaced = if_filled.replaced(context, &target).await?;
+    let source = plan(context, copy).await?;
+    target.schema = arrow_schema(&plain_columns(source.logical.schema().as_arrow()));
     let (aside, files) = write_aside(context, source, target).await?;
     let rows = files.iter().map(|file| file.rows).sum();
-    aside.publish(files, None).await?;
+    aside.publish(files, replaced).await?;
     Ok(context.wrote(rows))
 }
 

@@ -19,7 +19,7 @@ use super::query::{LogicalQuery, optimise};
 use super::rows::{text_outcome, text_schema};
 use super::{StatementContext, query};
 use crate::plan::{plan_error, run_error};
-use crate::query::{Attempt, PlannedQuery, measure, millis, plan_query, run_query};
+use crate::query::{Attempt, PlannedQuery, measure, plan_query, run_query, summary};
 use crate::session::Outcome;
 
 const COLUMNS: &[&str] = &["plan_type", "plan"];
@@ -200,7 +200,8 @@ async fn analyze(context: &StatementContext, planned: LogicalQuery, verbose: boo
     drop(stream);
     let view = context.record.view();
     let executed = context.record.plan().unwrap_or(first_plan);
-    let execution = context.record.execution_so_far();
+    let mut timings = view.timings;
+    timings.execution = context.record.execution_so_far();
     let format = if verbose {
         DistributedMetricsFormat::PerTask
     } else {
@@ -210,27 +211,16 @@ async fn analyze(context: &StatementContext, planned: LogicalQuery, verbose: boo
     let own_peak = context
         .core()
         .runtime
-        .query_peak_bytes(&context.record.id.to_string())
-        .unwrap_or(0) as u64;
-    let mut summary = vec![
-        format!("planning: {}", millis(view.timings.planning)),
-        format!("queueing: {}", millis(view.timings.queued)),
-    ];
-    summary.extend(profile.stages);
-    summary.push(format!("execution: {}", millis(execution)));
-    summary.push(format!(
-        "total: {}",
-        millis(view.timings.planning + view.timings.queued + execution)
-    ));
-    summary.push(format!(
-        "memory: {} bytes at most on one node",
-        profile.memory_peak_bytes.max(own_peak)
-    ));
-    summary.push(format!("rows: {produced}"));
-    summary.push(format!("attempts: {}", view.attempts));
+        .query_peak_bytes(&context.record.id.to_string());
+    context.record.set_peak_memory(own_peak.unwrap_or(0));
+    let mut lines = summary(&context.record, &timings, Some(&profile));
+    let measured = format!("{}\n{}", lines.join("\n"), profile.plan);
+    context.record.profiled(&measured);
+    lines.push(format!("rows: {produced}"));
+    lines.push(format!("attempts: {}", view.attempts));
     Ok(vec![
         row("plan_with_metrics", profile.plan),
-        row("summary", summary.join("\n")),
+        row("summary", lines.join("\n")),
     ])
 }
 

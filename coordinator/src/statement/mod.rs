@@ -7,6 +7,7 @@ mod copy;
 mod ddl;
 mod dispatch;
 mod explain;
+mod filled;
 mod found_files;
 mod ingest;
 mod insert;

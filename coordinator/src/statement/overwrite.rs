@@ -1,7 +1,9 @@
 //! What an `INSERT OVERWRITE` takes the place of, and what it must find unchanged in the end.
 
 use waterbuck_catalog::{FileChange, TableDef, TableKind};
-use waterbuck_connectors::files::write::{OverwriteScope, PartitionValues, TableBase, WrittenFile};
+use waterbuck_connectors::files::write::{
+    OverwriteScope, PartitionValues, TableBase, WriteTarget, WrittenFile,
+};
 use waterbuck_engine::Result;
 use waterbuck_engine::sql::Insert;
 
@@ -23,16 +25,24 @@ pub(super) async fn table_base(
     if !insert.overwrite {
         return Ok(None);
     }
-    let core = context.core();
     let target = tables::external_target(context, external, &table.columns)?;
+    current_files(context, &target).await.map(Some)
+}
+
+/// The files that are where `target` will write, once interrupted publications are completed.
+pub(super) async fn current_files(
+    context: &StatementContext,
+    target: &WriteTarget,
+) -> Result<TableBase> {
+    let core = context.core();
     let store = tables::store(core, &target.location).await?;
     let location = tables::parse_location(&target.location)?;
     // Nobody lists the files meanwhile, so nobody can bring an older listing back afterwards.
     let _others_wait = core.gate.publishing(&location).await;
     core.recovery.run(&store, &target.location).await?;
-    let base = TableBase::list(&store, &target).await?;
+    let base = TableBase::list(&store, target).await?;
     core.files.forget(&location);
-    Ok(Some(base))
+    Ok(base)
 }
 
 /// What an `INSERT` changes of a managed table.

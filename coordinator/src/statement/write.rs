@@ -8,8 +8,8 @@ use datafusion::physical_plan::common::collect;
 use object_store::ObjectStore;
 use uuid::Uuid;
 use waterbuck_connectors::files::write::{
-    OverwriteScope, TableBase, WriteTarget, WrittenFile, abort, publish_append, publish_overwrite,
-    written_files,
+    NewDirectories, OverwriteScope, TableBase, WriteTarget, WrittenFile, abort, publish_append,
+    publish_overwrite, written_files,
 };
 use waterbuck_engine::Result;
 
@@ -30,6 +30,8 @@ pub(super) struct Aside {
     target: WriteTarget,
     ids: WriteIds,
     kept: Option<Uuid>,
+    /// What the write makes besides its files, until it has succeeded.
+    directories: NewDirectories,
 }
 
 /// Runs `query` and writes its rows to `target`, which nobody sees yet.
@@ -47,6 +49,7 @@ pub(super) async fn write_aside(
         target: target.clone(),
         ids: Arc::clone(&ids),
         kept: None,
+        directories: NewDirectories::of(&target).await?,
     };
     // Here and not later: rows of parameters join what is read, not the writing.
     query.logical = bind_parameters(&context.sql, query.logical, &context.parameters)?;
@@ -73,7 +76,9 @@ impl Aside {
             // A publication that fails cleans up itself, or leaves the journal by which it is
             // completed later: nothing of it may be removed here.
             self.keep();
-            self.publish_now(&files, replaced).await
+            self.publish_now(&files, replaced).await?;
+            self.directories = NewDirectories::default();
+            Ok(())
         };
         core.to_the_end(publication).await
     }
@@ -89,6 +94,7 @@ impl Aside {
         let commitment = async move {
             if commit.await? {
                 self.keep();
+                self.directories = NewDirectories::default();
             }
             Ok(())
         };
@@ -137,7 +143,8 @@ impl Drop for Aside {
         let ids = std::mem::take(&mut *self.ids.lock());
         let rest = ids.into_iter().filter(|id| Some(*id) != self.kept);
         let targets: Vec<_> = rest.map(|id| self.target_of(Some(id))).collect();
-        if targets.is_empty() {
+        let directories = std::mem::take(&mut self.directories);
+        if targets.is_empty() && directories.is_empty() {
             return;
         }
         let store = Arc::clone(&self.store);
@@ -148,6 +155,10 @@ impl Drop for Aside {
                     if let Err(error) = abort(&store, target).await {
                         tracing::warn!(location = target.location, %error, "files were left behind");
                     }
+                }
+                directories.remove_empty().await;
+                if targets.is_empty() {
+                    return;
                 }
             }
         });

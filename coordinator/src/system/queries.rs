@@ -23,7 +23,11 @@ fn visible(context: &StatementContext) -> Vec<Row> {
         .filter(|query| admin || query.user == user.name)
         .map(|query| {
             let view = query.view();
-            let progress = core.progress(&query);
+            // Nobody works for one that has ended.
+            let progress = match view.state.is_final() {
+                true => QueryProgress::new(&view, &[]),
+                false => core.progress(&query),
+            };
             (query, view, progress)
         })
         .collect()

@@ -17,6 +17,7 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::memory_pool::{
     MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, TrackConsumersPool,
 };
+use tokio::sync::Notify;
 
 use super::spill_shares::SpillShares;
 
@@ -96,6 +97,8 @@ pub struct QueryMemoryPool {
     peak: AtomicUsize,
     /// Whether it is among the budget's holders.
     holds: AtomicBool,
+    /// Told when nothing is held any more.
+    emptied: Notify,
 }
 
 impl QueryMemoryPool {
@@ -112,6 +115,7 @@ impl QueryMemoryPool {
             limit,
             peak: AtomicUsize::new(0),
             holds: AtomicBool::new(false),
+            emptied: Notify::new(),
         }
     }
 
@@ -132,6 +136,20 @@ impl QueryMemoryPool {
     /// Whether more is held than another attempt to run the query could do without.
     pub(super) fn is_in_use(&self) -> bool {
         self.shares.reserved() > self.limit / 16
+    }
+
+    /// Waits until nothing is held. Cancel-safe.
+    pub(super) async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            tokio::pin!(emptied);
+            // From here on nothing is given back unheard.
+            emptied.as_mut().enable();
+            if self.shares.reserved() == 0 {
+                return;
+            }
+            emptied.await;
+        }
     }
 
     fn record_peak(&self) {
@@ -199,6 +217,9 @@ impl MemoryPool for QueryMemoryPool {
         self.shares.shrink(reservation, shrink);
         self.budget.shrink(shrink);
         self.tell_whether_it_holds();
+        if self.shares.reserved() == 0 {
+            self.emptied.notify_waiters();
+        }
     }
 
     fn try_grow(
@@ -230,6 +251,8 @@ impl MemoryPool for QueryMemoryPool {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
 
     fn pool(budget: &Arc<MemoryBudget>, limit: usize) -> Arc<dyn MemoryPool> {
@@ -249,6 +272,26 @@ mod tests {
         );
         theirs.try_grow(900).unwrap();
         assert_eq!(budget.used(), 900);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_the_last_byte_hears_of_it() {
+        let budget = MemoryBudget::new(1000);
+        let pool = Arc::new(QueryMemoryPool::new(budget, 0));
+        pool.emptied().await;
+        let shared = Arc::clone(&pool) as Arc<dyn MemoryPool>;
+        let (a, b) = (
+            MemoryConsumer::new("a").register(&shared),
+            MemoryConsumer::new("b").register(&shared),
+        );
+        a.try_grow(10).unwrap();
+        b.try_grow(10).unwrap();
+        let mut emptied = Box::pin(pool.emptied());
+        assert!(emptied.as_mut().now_or_never().is_none());
+        drop(a);
+        assert!(emptied.as_mut().now_or_never().is_none());
+        drop(b);
+        assert!(emptied.as_mut().now_or_never().is_some());
     }
 
     #[test]

@@ -205,6 +205,19 @@ impl NodeRuntime {
         }
     }
 
+    /// Waits, but not for ever, until a query holds no memory on this node: its next attempt may
+    /// need all of it.
+    pub async fn memory_freed(&self, query_id: &str) {
+        let share = self.queries.get(query_id);
+        let Some(pool) = share.and_then(|share| share.pool.upgrade()) else {
+            return;
+        };
+        if timeout(LEAVING_TIMEOUT, pool.emptied()).await.is_err() {
+            let bytes = pool.reserved();
+            tracing::warn!(query_id, bytes, "a stopped attempt still holds memory");
+        }
+    }
+
     /// What the tasks of a running query have done so far on this node.
     pub fn query_work(&self, query_id: &str) -> Option<QueryWork> {
         let share = self.queries.get(query_id)?;

@@ -142,7 +142,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "max_sql_length",
-        description: "longest SQL text",
+        description: "longest SQL text; one sent over Flight SQL is at most 64MiB long all the same",
         field: Field::Bytes(|v| &mut v.max_sql_length, 1024..=1 << 30),
     },
     Setting {

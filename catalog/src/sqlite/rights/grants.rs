@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use sqlx::sqlite::SqliteConnection;
+use sqlx::Sqlite;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use waterbuck_engine::Error;
 use waterbuck_engine::sql::{Grantee, Privilege};
 
@@ -18,10 +20,32 @@ use crate::sqlite::lookup::{live_schema, missing_schema};
 const NO_ID: i64 = -1;
 
 /// An object as its row names it.
+#[derive(Clone, Copy)]
 struct Place<'a> {
     kind: &'static str,
     id: i64,
     name: &'a str,
+}
+
+/// What makes a row one of its own: who has which privilege on what.
+struct Key<'a> {
+    grantee: &'a Grantee,
+    target: &'a GrantTarget,
+    place: Place<'a>,
+}
+
+impl Key<'_> {
+    /// `sql`, whose first seven parameters are the key.
+    fn query(&self, sql: &'static str) -> Query<'static, Sqlite, SqliteArguments> {
+        sqlx::query(sql)
+            .bind(self.grantee.noun())
+            .bind(self.grantee.name())
+            .bind(self.target.privilege.as_str())
+            .bind(self.place.kind)
+            .bind(self.place.id)
+            .bind(self.place.name)
+            .bind(self.target.column.as_deref().unwrap_or_default())
+    }
 }
 
 /// A row as it is stored.
@@ -90,25 +114,9 @@ pub(super) async fn grant(database: &Database, change: &GrantChange) -> Outcome<
         DO UPDATE SET grantable = max(grantable, excluded.grantable),
           granted_by = excluded.granted_by";
     let mut write = database.write().await?;
-    check_grantees(&mut write, &change.grantees).await?;
-    let mut columns = HashMap::new();
-    for target in &change.targets {
-        let place = place(&mut write, &target.object).await?;
-        check_column(&mut write, target, &mut columns).await?;
-        for grantee in &change.grantees {
-            sqlx::query(SQL)
-                .bind(grantee.noun())
-                .bind(grantee.name())
-                .bind(target.privilege.as_str())
-                .bind(place.kind)
-                .bind(place.id)
-                .bind(place.name)
-                .bind(target.column.as_deref().unwrap_or_default())
-                .bind(change.option)
-                .bind(&change.by)
-                .execute(&mut *write)
-                .await?;
-        }
+    for key in keys(&mut write, change).await? {
+        let row = key.query(SQL).bind(change.option).bind(&change.by);
+        row.execute(&mut *write).await?;
     }
     Ok(write.commit().await?)
 }
@@ -125,32 +133,32 @@ pub(super) async fn revoke(database: &Database, change: &GrantChange) -> Outcome
            AND object_id = ?5 AND object_name = ?6 AND (?7 = '' OR column_name = ?7)"
     };
     let mut write = database.write().await?;
-    check_grantees(&mut write, &change.grantees).await?;
-    let mut columns = HashMap::new();
-    for target in &change.targets {
-        let place = place(&mut write, &target.object).await?;
-        check_column(&mut write, target, &mut columns).await?;
-        for grantee in &change.grantees {
-            sqlx::query(sql)
-                .bind(grantee.noun())
-                .bind(grantee.name())
-                .bind(target.privilege.as_str())
-                .bind(place.kind)
-                .bind(place.id)
-                .bind(place.name)
-                .bind(target.column.as_deref().unwrap_or_default())
-                .execute(&mut *write)
-                .await?;
-        }
+    for key in keys(&mut write, change).await? {
+        key.query(sql).execute(&mut *write).await?;
     }
     Ok(write.commit().await?)
 }
 
-async fn check_grantees(connection: &mut SqliteConnection, grantees: &[Grantee]) -> Outcome<()> {
-    for grantee in grantees {
+/// The rows that a change is about; fails unless all it names is there.
+async fn keys<'a>(
+    connection: &mut SqliteConnection,
+    change: &'a GrantChange,
+) -> Outcome<Vec<Key<'a>>> {
+    for grantee in &change.grantees {
         check(connection, grantee).await?;
     }
-    Ok(())
+    let mut columns = HashMap::new();
+    let mut keys = Vec::new();
+    for target in &change.targets {
+        let place = place(connection, &target.object).await?;
+        check_column(connection, target, &mut columns).await?;
+        keys.extend(change.grantees.iter().map(|grantee| Key {
+            grantee,
+            target,
+            place,
+        }));
+    }
+    Ok(keys)
 }
 
 async fn place<'a>(connection: &mut SqliteConnection, object: &'a Securable) -> Outcome<Place<'a>> {

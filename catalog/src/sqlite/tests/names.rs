@@ -141,7 +141,10 @@ async fn dropping_says_what_is_there() {
         error.message(),
         "view \"ordrs\" does not exist in schema \"main\"; did you mean \"orders\"?"
     );
-    let error = store.missing(&TableName::new("man", "orders")).await;
+    let error = store
+        .drop_table(&TableName::new("man", "orders"), DropKind::View, false)
+        .await
+        .unwrap_err();
     assert_eq!(
         error.message(),
         "schema \"man\" does not exist; did you mean \"main\"?"

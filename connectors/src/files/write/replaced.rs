@@ -29,8 +29,9 @@ pub enum OverwriteScope {
     Partitions(Vec<PartitionValues>),
 }
 
-/// The files of a table when its overwrite was planned, before its source was read.
-#[derive(Debug, Clone)]
+/// The files of a table when its overwrite was planned, before its source was read. The default is
+/// that of a directory without files.
+#[derive(Debug, Clone, Default)]
 pub struct TableBase {
     files: Vec<RawFile>,
 }
@@ -83,7 +84,7 @@ impl TableBase {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 format!(
-                    "file \"{}\" was {what} by somebody else while the statement that replaces it \
+                    "file \"{}\" was {what} by somebody else while the statement that writes there \
                      was running; nothing was changed, run the statement again",
                     readable(location.store_url(), path)
                 ),

@@ -101,6 +101,20 @@ async fn compressed_rows_are_refused_before_they_are_unpacked() {
     );
 }
 
+#[tokio::test]
+async fn a_message_that_is_too_long_is_refused_with_the_limit_and_the_way_out() {
+    let server = TestServer::with(|config| config.message_bytes_max = 10_000).await;
+    let mut client = server.client().await;
+    let sql = format!("select '{}'", "x".repeat(10_000));
+    let refused = client.execute(sql, None).await.map(drop).unwrap_err();
+    let status = Status::from(refused);
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    for word in ["at most 10000", "max_sql_length", "smaller batches"] {
+        assert!(status.message().contains(word), "{status}");
+    }
+    assert_eq!(query(&mut client, "select 1").await.len(), 1);
+}
+
 /// The messages that bind two parameters.
 async fn parameters(client: &mut Client, options: IpcWriteOptions) -> Vec<FlightData> {
     let sql = "select $1 + 1, $2".to_owned();

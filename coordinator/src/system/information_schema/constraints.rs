@@ -3,7 +3,7 @@
 //! The one constraint that tables have is NOT NULL, which the standard calls a check. There are no
 //! keys, so that the tables of keys have columns and no rows.
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use waterbuck_catalog::ColumnDef;
 use waterbuck_engine::Result;
 
@@ -26,13 +26,8 @@ struct NotNull<'c> {
 pub(super) fn table_constraints(known: &Contents) -> Result<RecordBatch> {
     let rows = not_null(known);
     let rows = rows.as_slice();
-    build(vec![
-        ("constraint_catalog", always(rows, CATALOG_NAME)),
-        (
-            "constraint_schema",
-            text(rows, |row| Some(&row.table.schema)),
-        ),
-        ("constraint_name", text(rows, |row| Some(&row.name))),
+    let mut columns = names(rows);
+    columns.extend([
         ("table_catalog", always(rows, CATALOG_NAME)),
         ("table_schema", text(rows, |row| Some(&row.table.schema))),
         ("table_name", text(rows, |row| Some(&row.table.name))),
@@ -40,27 +35,32 @@ pub(super) fn table_constraints(known: &Contents) -> Result<RecordBatch> {
         ("is_deferrable", always(rows, "NO")),
         ("initially_deferred", always(rows, "NO")),
         ("enforced", yes_no(rows, |row| row.enforced)),
-    ])
+    ]);
+    build(columns)
 }
 
 /// One row for each constraint that is a condition.
 pub(super) fn check_constraints(known: &Contents) -> Result<RecordBatch> {
     let rows = not_null(known);
     let rows = rows.as_slice();
-    build(vec![
+    let clause = made(rows, |row| {
+        format!("{} IS NOT NULL", quoted(&row.column.name))
+    });
+    let mut columns = names(rows);
+    columns.push(("check_clause", clause));
+    build(columns)
+}
+
+/// What both name a constraint by.
+fn names(rows: &[NotNull<'_>]) -> Vec<(&'static str, ArrayRef)> {
+    vec![
         ("constraint_catalog", always(rows, CATALOG_NAME)),
         (
             "constraint_schema",
             text(rows, |row| Some(&row.table.schema)),
         ),
         ("constraint_name", text(rows, |row| Some(&row.name))),
-        (
-            "check_clause",
-            made(rows, |row| {
-                format!("{} IS NOT NULL", quoted(&row.column.name))
-            }),
-        ),
-    ])
+    ]
 }
 
 /// One row for each column of a key: there are none.

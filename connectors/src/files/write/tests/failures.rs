@@ -16,7 +16,7 @@ use datafusion::prelude::SessionConfig;
 use futures::{FutureExt, StreamExt, stream};
 use waterbuck_engine::{Error, ErrorKind};
 
-use super::super::{WriteFilesExec, abort, publish_append};
+use super::super::{NewDirectories, WriteFilesExec, abort, publish_append};
 use super::setup::{Table, input, many, rows, run};
 use crate::files::Format;
 
@@ -66,6 +66,29 @@ async fn eventually(condition: impl Fn() -> bool) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("the condition did not come true");
+}
+
+#[tokio::test]
+async fn a_failed_write_takes_back_the_directories_it_made_and_no_others() {
+    let table = Table::new();
+    let mut target = table.target(Format::Parquet);
+    target.location = format!("{}new/below/", table.location);
+    std::fs::create_dir(&table.directory).unwrap();
+    let made = NewDirectories::of(&target).await.unwrap();
+    assert!(!made.is_empty());
+    run(broken(vec![many(5, "a")], false), &target)
+        .await
+        .unwrap_err();
+    std::fs::create_dir_all(table.directory.join("new/below")).unwrap();
+    made.remove_empty().await;
+    assert!(table.directory.exists(), "it was there before");
+    assert!(table.is_clean());
+    let kept = table.directory.join("new/kept");
+    std::fs::create_dir_all(&kept).unwrap();
+    made.remove_empty().await;
+    assert!(kept.exists(), "it is somebody else's");
+    let known = NewDirectories::of(&table.target(Format::Parquet)).await;
+    assert!(known.unwrap().is_empty());
 }
 
 #[tokio::test]
