@@ -10,9 +10,12 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 use super::balance::balance_chains;
 use super::exact_numbers::keep_digits;
 use super::fault::{Fault, Parsed};
+use super::fetch_clause::fetch_as_limit;
 use super::inspect::inspect;
+use super::interval_numbers::quote_intervals;
 use super::limits::ParseLimits;
 use super::merged_columns::merge_columns;
+use super::number_tokens::cut_number;
 use super::patterns::write_patterns;
 use super::source::{DIALECT, Places};
 use crate::Error;
@@ -216,10 +219,12 @@ impl<'a> Cursor<'a> {
         if !self.at_query() {
             return self.expected("a query");
         }
-        let mut query = self.parser.parse_query()?;
+        let mut query = self.with_whole_numbers(Parser::parse_query)?;
         balance_chains(query.as_mut());
         keep_digits(query.as_mut());
         inspect(query.as_ref(), self.limits)?;
+        fetch_as_limit(query.as_mut())?;
+        quote_intervals(query.as_mut())?;
         write_patterns(query.as_mut())?;
         merge_columns(query.as_mut())?;
         Ok(query)
@@ -227,13 +232,35 @@ impl<'a> Cursor<'a> {
 
     /// An expression, checked in the same way.
     pub(super) fn expr(&mut self) -> Parsed<Expr> {
-        let mut expr = self.parser.parse_expr()?;
+        let mut expr = self.with_whole_numbers(Parser::parse_expr)?;
         balance_chains(&mut expr);
         keep_digits(&mut expr);
         inspect(&expr, self.limits)?;
+        fetch_as_limit(&mut expr)?;
+        quote_intervals(&mut expr)?;
         write_patterns(&mut expr)?;
         merge_columns(&mut expr)?;
         Ok(expr)
+    }
+
+    /// What `parse` reads, unless a number in it runs into a word. That is said before all else.
+    fn with_whole_numbers<T>(
+        &mut self,
+        parse: impl FnOnce(&mut Parser<'static>) -> Result<T, ParserError>,
+    ) -> Parsed<T> {
+        let start = self.parser.index();
+        let parsed = parse(&mut self.parser);
+        for at in start..self.parser.index() {
+            let next = self.parser.token_at(at + 1);
+            if let Some(number) = cut_number(self.parser.token_at(at), &next.token) {
+                let expected = format!(
+                    "a blank behind the number {number} (a name that begins with a digit is written in \
+                     double quotes)"
+                );
+                return Ok(self.parser.expected_ref(&expected, next)?);
+            }
+        }
+        Ok(parsed?)
     }
 
     /// Where the next token stands, to be given to [`text_between`](Self::text_between).
