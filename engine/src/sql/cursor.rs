@@ -14,6 +14,7 @@ use super::fetch_clause::fetch_as_limit;
 use super::inspect::inspect;
 use super::interval_numbers::quote_intervals;
 use super::limits::ParseLimits;
+use super::list_aggregates::order_list_aggregates;
 use super::merged_columns::merge_columns;
 use super::number_tokens::cut_number;
 use super::patterns::write_patterns;
@@ -225,6 +226,7 @@ impl<'a> Cursor<'a> {
         inspect(query.as_ref(), self.limits)?;
         fetch_as_limit(query.as_mut())?;
         quote_intervals(query.as_mut())?;
+        order_list_aggregates(query.as_mut());
         write_patterns(query.as_mut())?;
         merge_columns(query.as_mut())?;
         Ok(query)
@@ -238,6 +240,7 @@ impl<'a> Cursor<'a> {
         inspect(&expr, self.limits)?;
         fetch_as_limit(&mut expr)?;
         quote_intervals(&mut expr)?;
+        order_list_aggregates(&mut expr);
         write_patterns(&mut expr)?;
         merge_columns(&mut expr)?;
         Ok(expr)

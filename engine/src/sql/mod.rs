@@ -18,6 +18,7 @@ mod inspect_conditions;
 mod interval_numbers;
 mod join_chain;
 mod limits;
+mod list_aggregates;
 mod merged_columns;
 mod merged_names;
 mod nesting;
