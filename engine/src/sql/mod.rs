@@ -80,4 +80,4 @@ pub use show::{Describe, Show};
 pub use statement::{Analyze, ParsedStatement, Statement};
 pub use type_names::{fraction_digits, sql_type};
 pub use type_words::with_sql_types;
-pub use write::{CopySource, CopyTo, Insert, PartitionValue};
+pub use write::{CopySource, CopyTo, Insert, PartitionValue, Truncate};

@@ -42,6 +42,13 @@ fn everything_can_be_shown() {
             },
         ),
         (
+            "SHOW VIEWS IN s LIKE 'c*'",
+            Show::Views {
+                schema: Some(SchemaReference::Bare { schema: "s".into() }),
+                like: Some("c%".to_owned()),
+            },
+        ),
+        (
             "SHOW SCHEMAS LIKE 'a%'",
             Show::Schemas {
                 like: Some("a%".into()),
