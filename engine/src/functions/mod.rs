@@ -2,6 +2,7 @@
 
 mod dates;
 mod extreme_by;
+mod fit_column;
 mod list;
 mod mode;
 mod names;
@@ -11,4 +12,5 @@ mod rewritten;
 #[cfg(test)]
 mod tests;
 
+pub use fit_column::fit_column;
 pub(crate) use list::{aggregate_functions, scalar_functions};

@@ -79,3 +79,18 @@ async fn a_date_that_does_not_exist_is_an_error() {
         assert!(try_rows(&session, sql).await.is_err(), "{sql}");
     }
 }
+
+#[tokio::test]
+async fn what_does_not_fit_a_column_names_it() {
+    let session = session().await;
+    for sql in [
+        "SELECT fit_column(1000, CAST(NULL AS DECIMAL(5, 2)), 'price')",
+        "SELECT fit_column(v, CAST(NULL AS INT), 'price') FROM t",
+        "SELECT fit_column(k * 1000000000, CAST(NULL AS INT), 'price') FROM t",
+    ] {
+        let error = try_rows(&session, sql).await.expect_err(sql).to_string();
+        assert!(error.contains("column \"price\": "), "{sql}: {error}");
+    }
+    let fits = "SELECT fit_column(k, CAST(NULL AS DECIMAL(5, 2)), 'price') FROM t WHERE k > 4";
+    assert_eq!(rows(&session, fits).await, ["5.00"]);
+}

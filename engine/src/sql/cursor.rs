@@ -18,6 +18,7 @@ use super::list_aggregates::order_list_aggregates;
 use super::merged_columns::merge_columns;
 use super::number_tokens::cut_number;
 use super::patterns::write_patterns;
+use super::refused_exprs::refuse_exprs;
 use super::source::{DIALECT, Places};
 use crate::Error;
 
@@ -224,6 +225,7 @@ impl<'a> Cursor<'a> {
         balance_chains(query.as_mut());
         keep_digits(query.as_mut());
         inspect(query.as_ref(), self.limits)?;
+        refuse_exprs(query.as_ref())?;
         fetch_as_limit(query.as_mut())?;
         quote_intervals(query.as_mut())?;
         order_list_aggregates(query.as_mut());
@@ -238,6 +240,7 @@ impl<'a> Cursor<'a> {
         balance_chains(&mut expr);
         keep_digits(&mut expr);
         inspect(&expr, self.limits)?;
+        refuse_exprs(&expr)?;
         fetch_as_limit(&mut expr)?;
         quote_intervals(&mut expr)?;
         order_list_aggregates(&mut expr);

@@ -31,6 +31,7 @@ mod plan_error;
 mod prepared;
 mod references;
 mod refused;
+mod refused_exprs;
 mod rights;
 mod security;
 mod show;
