@@ -155,9 +155,6 @@ fn of_plan(message: &str) -> Words {
     if let Some(name) = between(message, "table function '", "' not found") {
         return Words::invalid(format!("table function \"{name}\" does not exist"));
     }
-    if let Some(words) = of_untyped(message) {
-        return words;
-    }
     if message.contains("have the same name") && message.contains("unique expression names") {
         let same = between(message, "the expression ", " have the same name").unwrap_or_default();
         return Words::invalid(format!(
@@ -165,20 +162,6 @@ fn of_plan(message: &str) -> Words {
         ));
     }
     Words::invalid(clean(message))
-}
-
-/// Operands that are NULL or parameters, of which nothing tells the type.
-fn of_untyped(message: &str) -> Option<Words> {
-    let operation = between(
-        message,
-        "Cannot coerce arithmetic expression ",
-        " to valid types",
-    )?;
-    let operator = operation.strip_prefix("Null ")?.strip_suffix(" Null")?;
-    Some(Words::invalid(format!(
-        "the types of the operands of {operator} are not known; say one of them, as in \
-         CAST($1 AS BIGINT)"
-    )))
 }
 
 /// `catalog.schema.table` as `schema.table`.

@@ -311,10 +311,6 @@ fn functions_and_operands_of_wrong_types_are_told_in_sqls_words() {
             "if takes two values of one type",
         ),
         (
-            plan("Cannot coerce arithmetic expression Null + Null to valid types"),
-            "the types of the operands of + are not known; say one of them, as in CAST($1 AS BIGINT)",
-        ),
-        (
             DataFusionError::from(ArrowError::InvalidArgumentError(
                 "1000.00 is too large to store in a Decimal128 of precision 5. Max is 999.99"
                     .to_owned(),
