@@ -387,9 +387,10 @@ pub(super) fn fit(
             }
         };
         // A default that is not planned yet may have no type: it is cast as it is.
-        let schema = source.logical.schema();
+        let schema: &DFSchema = source.logical.schema();
         let from = value.get_type(schema).unwrap_or(DataType::Null);
-        let typed = fit_column(value, &from, (&column.name, &column.data_type)).map_err(fail)?;
+        let typed =
+            fit_column(value, &from, (column.name.as_str(), &column.data_type)).map_err(fail)?;
         exprs.push(typed.alias(column.name.clone()));
     }
     source.logical = LogicalPlanBuilder::from(source.logical)

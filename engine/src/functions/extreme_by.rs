@@ -4,6 +4,7 @@
 //! Planning writes them as `first_value(value ORDER BY key) FILTER (WHERE key IS NOT NULL)`, whose
 //! partial results executors know how to merge.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
@@ -77,8 +78,8 @@ impl PartialEq for ExtremeBy {
 
 impl Eq for ExtremeBy {}
 
-impl std::hash::Hash for ExtremeBy {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+impl Hash for ExtremeBy {
+    fn hash<H: Hasher>(&self, state: &mut H) {
         self.extreme.hash(state);
     }
 }
