@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::balance::balance_chains;
+use super::called_words::name_called_words;
 use super::exact_numbers::keep_digits;
 use super::fault::{Fault, Parsed};
 use super::fetch_clause::fetch_as_limit;
@@ -34,7 +35,12 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// `tokens` are those of `text`, with places that count from its start.
-    pub(super) fn new(tokens: Vec<TokenWithSpan>, text: &'a str, limits: &'a ParseLimits) -> Self {
+    pub(super) fn new(
+        mut tokens: Vec<TokenWithSpan>,
+        text: &'a str,
+        limits: &'a ParseLimits,
+    ) -> Self {
+        name_called_words(&mut tokens);
         let parser = Parser::new(&DIALECT)
             .with_tokens_with_locations(tokens)
             .with_recursion_limit(limits.depth * PARSER_LEVELS + 50);

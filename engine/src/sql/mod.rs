@@ -1,6 +1,7 @@
 //! SQL text to statements, and planning errors back to the place in the text.
 
 mod balance;
+mod called_words;
 mod caret;
 mod column_types;
 mod cte_scopes;
