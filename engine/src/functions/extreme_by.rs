@@ -4,7 +4,6 @@
 //! Planning writes them as `first_value(value ORDER BY key) FILTER (WHERE key IS NOT NULL)`, whose
 //! partial results executors know how to merge.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
@@ -62,26 +61,12 @@ fn extreme_by(extreme: &'static Extreme, description: &str, syntax: &str) -> Arc
     }))
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct ExtremeBy {
     extreme: &'static Extreme,
     aliases: Vec<String>,
     signature: Signature,
     documentation: Documentation,
-}
-
-impl PartialEq for ExtremeBy {
-    fn eq(&self, other: &Self) -> bool {
-        self.extreme == other.extreme
-    }
-}
-
-impl Eq for ExtremeBy {}
-
-impl Hash for ExtremeBy {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.extreme.hash(state);
-    }
 }
 
 impl AggregateUDFImpl for ExtremeBy {

@@ -143,7 +143,7 @@ impl Accumulator for Counts {
             .max_by_key(|(value, count)| (**count, Reverse(*value)));
         match most {
             Some((value, _)) => {
-                let value = self.values(std::iter::once(value.as_ref()))?;
+                let value = self.values(std::iter::once(&**value))?;
                 ScalarValue::try_from_array(&value, 0)
             }
             None => ScalarValue::try_from(&self.data_type),
@@ -155,7 +155,7 @@ impl Accumulator for Counts {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let values = self.values(self.counts.keys().map(AsRef::as_ref))?;
+        let values = self.values(self.counts.keys().map(|value| &**value))?;
         let counts: ArrayRef =
             Arc::new(Int64Array::from_iter_values(self.counts.values().copied()));
         let list = |items| SingleRowListArrayBuilder::new(items).build_list_scalar();
