@@ -8,6 +8,7 @@ pub mod cluster_access;
 mod decimal_sum;
 pub mod distinct_sketch;
 pub mod error;
+pub mod functions;
 pub mod monitor;
 pub mod names;
 pub mod optimizer;

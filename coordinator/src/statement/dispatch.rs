@@ -9,7 +9,7 @@ use waterbuck_engine::{Error, Result};
 use super::rows::text_schema;
 use super::{
     StatementContext, analyze, copy, ddl, explain, insert, limits, prepared, query, rights,
-    secrets, set, show, tokens, users,
+    secrets, set, show, tokens, truncate, users,
 };
 use crate::session::{Outcome, PreparedStatement};
 
@@ -31,6 +31,7 @@ pub(crate) async fn execute(
         Statement::CommentOn(comment) => ddl::comment(context, comment).await,
         Statement::Insert(insert) => insert::execute(context, insert).await,
         Statement::Copy(copy) => copy::execute(context, copy).await,
+        Statement::Truncate(truncate) => truncate::execute(context, truncate).await,
         Statement::Show(what) => show::execute(context, what).await,
         Statement::Describe(describe) => show::describe(context, describe).await,
         Statement::DescribeQuery(query) => show::describe_query(context, query).await,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{DFSchema, DataFusionError};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::scalar::ScalarValue;
 use uuid::Uuid;
 use waterbuck_catalog::{ColumnDef, ManagedTable, NewTable, OnExisting, TableDef, TableKind};
 use waterbuck_connectors::files::Format;
 use waterbuck_connectors::files::write::{PartitionValues, WriteTarget};
+use waterbuck_engine::functions::fit_column;
 use waterbuck_engine::sql::{CreateTable, Insert, Statement};
 use waterbuck_engine::{Error, Result};
 
@@ -385,7 +386,12 @@ pub(super) fn fit(
                 )));
             }
         };
-        exprs.push(cast(value, column.data_type.clone()).alias(column.name.clone()));
+        // A default that is not planned yet may have no type: it is cast as it is.
+        let schema: &DFSchema = source.logical.schema();
+        let from = value.get_type(schema).unwrap_or(DataType::Null);
+        let typed =
+            fit_column(value, &from, (column.name.as_str(), &column.data_type)).map_err(fail)?;
+        exprs.push(typed.alias(column.name.clone()));
     }
     source.logical = LogicalPlanBuilder::from(source.logical)
         .project(exprs)

@@ -30,6 +30,7 @@ mod show_create;
 mod show_rights;
 mod table_details;
 mod tokens;
+mod truncate;
 mod users;
 mod write;
 

@@ -99,9 +99,15 @@ pub(super) fn bind_parameters(
         .map_err(|error| plan_error(sql, error))
 }
 
-/// A parameter that is used as two types has none: what is given is cast in each place.
+/// A parameter that is used as two types has none: what is given is cast in each place. That of NULL,
+/// which the planner gives to the operands of `$1 + $2`, is none either.
 fn parameter_types(plan: &LogicalPlan) -> Result<ParameterTypes> {
-    if let Ok(types) = plan.get_parameter_types() {
+    if let Ok(mut types) = plan.get_parameter_types() {
+        for known in types.values_mut() {
+            if known.as_ref().is_some_and(DataType::is_null) {
+                *known = None;
+            }
+        }
         return Ok(types);
     }
     let names = plan.get_parameter_names();
@@ -131,6 +137,7 @@ fn parameter_count(types: &ParameterTypes) -> Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::Float64Array;
     use datafusion::prelude::SessionContext;
 
     use super::*;
@@ -172,5 +179,19 @@ mod tests {
         }
         let named = types("SELECT $name").await.unwrap_err();
         assert!(named.to_string().contains("$name"), "{named}");
+    }
+
+    #[tokio::test]
+    async fn parameters_without_a_type_take_that_of_their_values() {
+        let context = SessionContext::new();
+        let sql = "SELECT $1 + $2";
+        let plan = context.state().create_logical_plan(sql).await.expect(sql);
+        let number = |number: f64| Arc::new(Float64Array::from(vec![number])) as ArrayRef;
+        let given = RecordBatch::try_from_iter([("$1", number(1.5)), ("$2", number(2.25))]);
+        let bound = bind_parameters(sql, plan, &[given.expect("two columns")]).expect("bound");
+        let frame = context.execute_logical_plan(bound).await.expect("planned");
+        let rows = frame.collect().await.expect("run");
+        let sum = ScalarValue::try_from_array(rows[0].column(0), 0).expect("a row");
+        assert_eq!(sum, ScalarValue::Float64(Some(3.75)));
     }
 }

@@ -1,6 +1,6 @@
 //! `SHOW …` and `DESCRIBE`: most are queries over `system` and `information_schema`.
 
-use datafusion::common::TableReference;
+use datafusion::common::{SchemaReference, TableReference};
 use datafusion::sql::parser::Statement as DFStatement;
 use waterbuck_catalog::{Securable, TableKind};
 use waterbuck_engine::sql::{Describe, ParseLimits, Show, Statement, parse};
@@ -87,14 +87,19 @@ pub(super) async fn prepare_describe_query(
 async fn answer(context: &StatementContext, show: &Show) -> Result<Answer> {
     Ok(match show {
         Show::Tables { schema, like } => {
-            let schema = match schema {
-                Some(schema) => context.schema_name(schema)?,
-                None => context.settings.values().schema.clone(),
-            };
-            set::check_schema(context, &schema).await?;
+            let schema = listed_schema(context, schema.as_ref()).await?;
             Answer::Query(format!(
                 "SELECT table_schema, table_name, table_type FROM information_schema.tables \
                  WHERE table_schema = {}{} ORDER BY table_name",
+                literal(&schema),
+                like_clause("table_name", like.as_deref()),
+            ))
+        }
+        Show::Views { schema, like } => {
+            let schema = listed_schema(context, schema.as_ref()).await?;
+            Answer::Query(format!(
+                "SELECT table_schema, table_name FROM information_schema.tables \
+                 WHERE table_type = 'VIEW' AND table_schema = {}{} ORDER BY table_name",
                 literal(&schema),
                 like_clause("table_name", like.as_deref()),
             ))
@@ -136,6 +141,19 @@ async fn answer(context: &StatementContext, show: &Show) -> Result<Answer> {
         Show::Stats { .. } => Answer::Text(table_details::STATS),
         Show::CreateTable { .. } => Answer::Text(&["statement"]),
     })
+}
+
+/// The schema whose tables are listed.
+async fn listed_schema(
+    context: &StatementContext,
+    schema: Option<&SchemaReference>,
+) -> Result<String> {
+    let schema = match schema {
+        Some(schema) => context.schema_name(schema)?,
+        None => context.settings.values().schema.clone(),
+    };
+    set::check_schema(context, &schema).await?;
+    Ok(schema)
 }
 
 async fn text_rows(context: &StatementContext, show: &Show) -> Result<Vec<Vec<Option<String>>>> {

@@ -1,19 +1,22 @@
-//! Integer arithmetic that says when a result does not fit.
+//! Arithmetic of integers and decimals that says when a result does not fit.
 //!
-//! DataFusion's `+`, `-` and `*` wrap around: the largest BIGINT plus one is the smallest. The
-//! physical operator has a checked form, but no plan chooses it and its encoding forgets it. Here
-//! the operators become functions which fail instead. Constants come first, before they are folded;
-//! the rest last, when no rule has anything left to learn from the operator.
+//! DataFusion's `+`, `-` and `*` wrap integers around: the largest BIGINT plus one is the smallest.
+//! The physical operator has a checked form, but no plan chooses it and its encoding forgets it. Of
+//! decimals it lets results pass that have more digits than their type. Here the operators become
+//! functions which fail instead. Constants come first, before they are folded; the rest last, when
+//! no rule has anything left to learn from the operator.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::Datum;
+use arrow::array::{Array, ArrayRef, AsArray, Datum};
 use arrow::compute::kernels::numeric::{add, mul, sub};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type};
+use arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, DataFusionError, Result, internal_err};
+use datafusion::logical_expr::binary::BinaryTypeCoercer;
 use datafusion::logical_expr::expr::{BinaryExpr, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
@@ -24,10 +27,12 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::{AnalyzerRule, OptimizerConfig};
 use datafusion::scalar::ScalarValue;
 
+use super::decimal_room::may_outgrow;
 use super::node_rule::NodeRule;
 use crate::Error;
+use crate::sql::sql_type;
 
-/// Makes the integer operators of an optimised plan fail on overflow.
+/// Makes the operators of an optimised plan fail on overflow.
 pub(super) const CHECKED_ARITHMETIC: NodeRule =
     NodeRule::bottom_up("checked_arithmetic", rewrite_node);
 
@@ -129,11 +134,13 @@ fn check(
         operation.right.get_type(schema),
     );
     // A part of a subquery that is not decorrelated yet has types this node does not know.
-    let integers = match (left, right) {
-        (Ok(left), Ok(right)) => left == right && left.is_integer(),
+    let may_overflow = match (left, right) {
+        (Ok(left), Ok(right)) => {
+            (left == right && left.is_integer()) || may_outgrow(&operation, (&left, &right), schema)
+        }
         _ => false,
     };
-    if !integers {
+    if !may_overflow {
         return Ok(Transformed::no(Expr::BinaryExpr(operation)));
     }
     let BinaryExpr { left, right, .. } = operation;
@@ -142,7 +149,7 @@ fn check(
     )))
 }
 
-/// One operator over two integers of one type.
+/// One operator over two integers of one type, or two decimals.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Checked {
     operator: Operator,
@@ -178,37 +185,39 @@ impl ScalarUDFImpl for Checked {
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         match types {
             [left, right] if left == right && left.is_integer() => Ok(types.to_vec()),
+            [DataType::Decimal128(..), DataType::Decimal128(..)]
+            | [DataType::Decimal256(..), DataType::Decimal256(..)] => Ok(types.to_vec()),
             _ => Err(DataFusionError::Plan(format!(
-                "{} takes two integers of one type",
+                "{} takes two integers of one type or two decimals",
                 self.name()
             ))),
         }
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        match types.first() {
-            Some(data_type) => Ok(data_type.clone()),
-            None => internal_err!("{} takes two integers", self.name()),
+        match types {
+            [left, right] => BinaryTypeCoercer::new(left, &self.operator, right).get_result_type(),
+            _ => internal_err!("{} takes two numbers", self.name()),
         }
     }
 
     fn display_name(&self, args: &[Expr]) -> Result<String> {
         match args {
             [left, right] => Ok(self.infix([left, right])),
-            _ => internal_err!("{} takes two integers", self.name()),
+            _ => internal_err!("{} takes two numbers", self.name()),
         }
     }
 
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         match args {
             [left, right] => Ok(self.infix([&left.schema_name(), &right.schema_name()])),
-            _ => internal_err!("{} takes two integers", self.name()),
+            _ => internal_err!("{} takes two numbers", self.name()),
         }
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [left, right] = args.args.as_slice() else {
-            return internal_err!("{} takes two integers", self.name());
+            return internal_err!("{} takes two numbers", self.name());
         };
         let (left_datum, right_datum) = (datum(left)?, datum(right)?);
         let result = match self.operator {
@@ -216,7 +225,9 @@ impl ScalarUDFImpl for Checked {
             Operator::Minus => sub(left_datum.as_ref(), right_datum.as_ref()),
             _ => mul(left_datum.as_ref(), right_datum.as_ref()),
         };
-        let result = result.map_err(|error| self.overflow(&error))?;
+        let result = result
+            .and_then(within_precision)
+            .map_err(|error| self.overflow(error, args.return_type()))?;
         let scalars = [left, right]
             .iter()
             .all(|value| matches!(value, ColumnarValue::Scalar(_)));
@@ -229,7 +240,19 @@ impl ScalarUDFImpl for Checked {
 }
 
 impl Checked {
-    fn overflow(&self, error: &arrow::error::ArrowError) -> DataFusionError {
+    fn overflow(&self, error: ArrowError, data_type: &DataType) -> DataFusionError {
+        if let DataType::Decimal128(precision, _) | DataType::Decimal256(precision, _) = data_type {
+            return match error {
+                ArrowError::ArithmeticOverflow(_) => Error::invalid(format!(
+                    "a result of {} has more than {precision} digits and does not fit {}; cast an \
+                     operand to DOUBLE or to a decimal of fewer digits",
+                    self.operator,
+                    sql_type(data_type)
+                ))
+                .into(),
+                other => other.into(),
+            };
+        }
         let text = error.to_string();
         let operation = text.rsplit(": ").next().unwrap_or_default();
         Error::invalid(format!(
@@ -237,6 +260,23 @@ impl Checked {
              type, such as DECIMAL(38, 0)"
         ))
         .into()
+    }
+}
+
+/// The same numbers, unless one has more digits than its type says.
+fn within_precision(numbers: ArrayRef) -> std::result::Result<ArrayRef, ArrowError> {
+    let checked = match numbers.data_type() {
+        DataType::Decimal128(precision, _) => numbers
+            .as_primitive::<Decimal128Type>()
+            .validate_decimal_precision(*precision),
+        DataType::Decimal256(precision, _) => numbers
+            .as_primitive::<Decimal256Type>()
+            .validate_decimal_precision(*precision),
+        _ => Ok(()),
+    };
+    match checked {
+        Ok(()) => Ok(numbers),
+        Err(error) => Err(ArrowError::ArithmeticOverflow(error.to_string())),
     }
 }
 

@@ -12,6 +12,7 @@ mod correlated_aggregates;
 #[cfg(test)]
 mod correlated_tests;
 mod correlation;
+mod decimal_room;
 mod distinct_precedence;
 mod filter_barrier;
 mod filter_pushdown;

@@ -11,6 +11,7 @@ use super::small_stages::one_task_for_few_rows;
 use super::{current_user, prepare, version};
 use crate::decimal_sum::sum_function;
 use crate::distinct_sketch::distinct_sketch_function;
+use crate::functions::{aggregate_functions, scalar_functions};
 use crate::optimizer;
 use crate::seal::SealCodec;
 
@@ -95,10 +96,10 @@ impl SessionFactory {
         functions.extend(optimizer::checked_functions());
         functions.push(version::function());
         functions.push(current_user(None));
-        builder
-            .aggregate_functions()
-            .get_or_insert_default()
-            .extend([distinct_sketch_function(), sum_function()]);
+        functions.extend(scalar_functions());
+        let aggregates = builder.aggregate_functions().get_or_insert_default();
+        aggregates.extend([distinct_sketch_function(), sum_function()]);
+        aggregates.extend(aggregate_functions());
         self.extensions
             .iter()
             .fold(builder, |builder, extension| extension.configure(builder))

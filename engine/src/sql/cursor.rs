@@ -8,12 +8,18 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::balance::balance_chains;
+use super::called_words::name_called_words;
 use super::exact_numbers::keep_digits;
 use super::fault::{Fault, Parsed};
+use super::fetch_clause::fetch_as_limit;
 use super::inspect::inspect;
+use super::interval_numbers::quote_intervals;
 use super::limits::ParseLimits;
+use super::list_aggregates::order_list_aggregates;
 use super::merged_columns::merge_columns;
+use super::number_tokens::cut_number;
 use super::patterns::write_patterns;
+use super::refused_exprs::refuse_exprs;
 use super::source::{DIALECT, Places};
 use crate::Error;
 
@@ -29,7 +35,12 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// `tokens` are those of `text`, with places that count from its start.
-    pub(super) fn new(tokens: Vec<TokenWithSpan>, text: &'a str, limits: &'a ParseLimits) -> Self {
+    pub(super) fn new(
+        mut tokens: Vec<TokenWithSpan>,
+        text: &'a str,
+        limits: &'a ParseLimits,
+    ) -> Self {
+        name_called_words(&mut tokens);
         let parser = Parser::new(&DIALECT)
             .with_tokens_with_locations(tokens)
             .with_recursion_limit(limits.depth * PARSER_LEVELS + 50);
@@ -216,10 +227,14 @@ impl<'a> Cursor<'a> {
         if !self.at_query() {
             return self.expected("a query");
         }
-        let mut query = self.parser.parse_query()?;
+        let mut query = self.with_whole_numbers(Parser::parse_query)?;
         balance_chains(query.as_mut());
         keep_digits(query.as_mut());
         inspect(query.as_ref(), self.limits)?;
+        refuse_exprs(query.as_ref())?;
+        fetch_as_limit(query.as_mut())?;
+        quote_intervals(query.as_mut())?;
+        order_list_aggregates(query.as_mut());
         write_patterns(query.as_mut())?;
         merge_columns(query.as_mut())?;
         Ok(query)
@@ -227,13 +242,37 @@ impl<'a> Cursor<'a> {
 
     /// An expression, checked in the same way.
     pub(super) fn expr(&mut self) -> Parsed<Expr> {
-        let mut expr = self.parser.parse_expr()?;
+        let mut expr = self.with_whole_numbers(Parser::parse_expr)?;
         balance_chains(&mut expr);
         keep_digits(&mut expr);
         inspect(&expr, self.limits)?;
+        refuse_exprs(&expr)?;
+        fetch_as_limit(&mut expr)?;
+        quote_intervals(&mut expr)?;
+        order_list_aggregates(&mut expr);
         write_patterns(&mut expr)?;
         merge_columns(&mut expr)?;
         Ok(expr)
+    }
+
+    /// What `parse` reads, unless a number in it runs into a word. That is said before all else.
+    fn with_whole_numbers<T>(
+        &mut self,
+        parse: impl FnOnce(&mut Parser<'static>) -> Result<T, ParserError>,
+    ) -> Parsed<T> {
+        let start = self.parser.index();
+        let parsed = parse(&mut self.parser);
+        for at in start..self.parser.index() {
+            let next = self.parser.token_at(at + 1);
+            if let Some(number) = cut_number(self.parser.token_at(at), &next.token) {
+                let expected = format!(
+                    "a blank behind the number {number} (a name that begins with a digit is written in \
+                     double quotes)"
+                );
+                return Ok(self.parser.expected_ref(&expected, next)?);
+            }
+        }
+        Ok(parsed?)
     }
 
     /// Where the next token stands, to be given to [`text_between`](Self::text_between).

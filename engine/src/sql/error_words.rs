@@ -173,11 +173,27 @@ fn without_catalog(name: &str) -> &str {
 }
 
 fn of_execution(message: &str) -> Words {
+    if let Some(words) = of_decimal(message) {
+        return words;
+    }
     let text = clean(message);
     if text.to_lowercase().contains("divide by zero") {
         return Words::invalid("division by zero");
     }
     Words::invalid(text)
+}
+
+/// `1000.00 is too large to store in a Decimal128 of precision 5. Max is 999.99`
+fn of_decimal(message: &str) -> Option<Words> {
+    let (value, rest) = message
+        .split_once(" is too large to store in a Decimal")
+        .or_else(|| message.split_once(" is too small to store in a Decimal"))?;
+    let value = value.rsplit(' ').next()?;
+    let digits = between(rest, "of precision ", ". M")?;
+    Some(Words::invalid(format!(
+        "{value} does not fit a decimal of {digits} digits; TRY_CAST gives NULL where a value does not \
+         fit"
+    )))
 }
 
 fn of_missing(message: &str) -> Words {
@@ -191,6 +207,13 @@ fn of_missing(message: &str) -> Words {
     ]
     .iter()
     .any(|word| text.contains(word));
+    if let Some(node) = between(message, "nsupported ast node in sqltorel: ", " ") {
+        let node = node.split(['(', '{']).next().unwrap_or_default();
+        return Words::new(
+            ErrorKind::Unsupported,
+            format!("not supported yet: an expression of the kind \"{node}\""),
+        );
+    }
     let message = if subquery {
         "a subquery that refers to the outer query in this way is not supported yet; \
          write it as a join"

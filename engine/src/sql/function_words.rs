@@ -1,14 +1,31 @@
 //! Plain words for functions that do not exist or do not take what they are given.
 
-use super::error_words::{Words, between};
+use super::error_words::{Words, between, clean};
 use crate::names::nearest;
 
 /// Most ways to call a function that are shown.
 const CANDIDATES_SHOWN: usize = 5;
 
+/// Kinds of types in DataFusion's lists of candidates, with the name of one of each kind.
+const KINDS: &[(&str, &str)] = &[
+    ("Any", "ANY"),
+    ("Binary", "BYTEA"),
+    ("Date", "DATE"),
+    ("Decimal", "DECIMAL"),
+    ("Duration", "INTERVAL"),
+    ("Float", "DOUBLE"),
+    ("Integer", "BIGINT"),
+    ("Interval", "INTERVAL"),
+    ("Numeric", "DOUBLE"),
+    ("String", "VARCHAR"),
+    ("Time", "TIME"),
+    ("Timestamp", "TIMESTAMP"),
+];
+
 /// The words for a message about a function, without prefixes, or none when it is about something else.
 pub(super) fn of(message: &str) -> Option<Words> {
     unknown(message)
+        .or_else(|| own_reason(message))
         .or_else(|| no_match(message))
         .or_else(|| no_signature(message))
 }
@@ -28,6 +45,13 @@ fn unknown(message: &str) -> Option<Words> {
     )))
 }
 
+/// `Function 'f' user-defined coercion failed with: …`: why is said by the function.
+fn own_reason(message: &str) -> Option<Words> {
+    let (_, reason) = message.split_once("user-defined coercion failed with: ")?;
+    let reason = reason.split(". No function matches").next()?;
+    Some(Words::invalid(clean(reason)))
+}
+
 /// `No function matches the given name and argument types 'f(Utf8)'. … Candidate functions: …`
 fn no_match(message: &str) -> Option<Words> {
     let call = between(
@@ -39,16 +63,17 @@ fn no_match(message: &str) -> Option<Words> {
     let candidates = message
         .split_once("Candidate functions:")
         .map(|(_, list)| list);
-    let candidates: Vec<&str> = candidates
+    let mut candidates: Vec<String> = candidates
         .unwrap_or_default()
         .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty())
+        .map(|line| plain_candidate(line.trim()))
+        .filter(|candidate| !candidate.is_empty() && !candidate.ends_with("(UserDefined)"))
         .collect();
+    candidates.dedup();
     let shown = candidates
         .iter()
         .take(CANDIDATES_SHOWN)
-        .copied()
+        .map(String::as_str)
         .collect::<Vec<_>>()
         .join(", ");
     let more = if candidates.len() > CANDIDATES_SHOWN {
@@ -70,6 +95,21 @@ fn no_match(message: &str) -> Option<Words> {
     Some(Words::invalid(format!(
         "function \"{name}\" does not take {given}{hint}"
     )))
+}
+
+/// A candidate with the kinds of types that it takes by the names of types.
+fn plain_candidate(candidate: &str) -> String {
+    let is_sign = |c: char| !c.is_alphanumeric();
+    candidate
+        .split_inclusive(is_sign)
+        .map(|part| {
+            let word = part.trim_end_matches(is_sign);
+            match KINDS.iter().find(|(kind, _)| *kind == word) {
+                Some((_, plain)) => format!("{plain}{}", &part[word.len()..]),
+                None => part.to_owned(),
+            }
+        })
+        .collect()
 }
 
 /// The other ways in which DataFusion says that arguments do not fit.

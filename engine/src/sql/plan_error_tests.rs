@@ -288,3 +288,48 @@ fn each_kind_of_failure_has_its_kind() {
         assert!(described.message().contains(words), "{described}");
     }
 }
+
+#[test]
+fn functions_and_operands_of_wrong_types_are_told_in_sqls_words() {
+    let plan = |message: &str| DataFusionError::Plan(message.to_owned());
+    for (error, words) in [
+        (
+            plan(
+                "Internal error: Function 'sum' failed to match any signature. No function matches \
+                 the given name and argument types 'sum(Utf8)'. You might need to add explicit type \
+                 casts.\n\tCandidate functions:\n\tsum(Decimal)\n\tsum(Float64)\n\tsum(Duration)\n\t\
+                 sum(Interval)",
+            ),
+            "function \"sum\" does not take (VARCHAR); it takes sum(DECIMAL), sum(DOUBLE), \
+             sum(INTERVAL)",
+        ),
+        (
+            plan(
+                "Execution error: Function 'if' user-defined coercion failed with: Error during \
+                 planning: if takes two values of one type. No function matches the given name",
+            ),
+            "if takes two values of one type",
+        ),
+        (
+            DataFusionError::from(ArrowError::InvalidArgumentError(
+                "1000.00 is too large to store in a Decimal128 of precision 5. Max is 999.99"
+                    .to_owned(),
+            )),
+            "1000.00 does not fit a decimal of 5 digits; TRY_CAST gives NULL where a value does not \
+             fit",
+        ),
+    ] {
+        let described = describe_plan_error("SELECT 1", error);
+        assert_eq!(described.kind(), ErrorKind::InvalidQuery, "{described}");
+        assert_eq!(described.message(), words);
+    }
+    let node = "Unsupported ast node in sqltorel: IsNormalized { expr: Value(ValueWithSpan";
+    let error = DataFusionError::NotImplemented(node.to_owned());
+    let described = describe_plan_error("SELECT 1", error);
+    assert_eq!(described.kind(), ErrorKind::Unsupported);
+    assert!(
+        described
+            .message()
+            .ends_with("an expression of the kind \"IsNormalized\"")
+    );
+}

@@ -89,6 +89,7 @@ impl Statement {
             Self::CreateView(create) => Some(&create.name),
             Self::AlterTableRename(rename) => Some(&rename.name),
             Self::Insert(insert) => Some(&insert.table),
+            Self::Truncate(truncate) => Some(&truncate.table),
             Self::CommentOn(comment) => match &comment.target {
                 CommentTarget::Table(table)
                 | CommentTarget::View(table)

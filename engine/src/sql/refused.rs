@@ -29,7 +29,6 @@ impl Refused {
                 "rows of tables cannot be changed in place; \
                  write the rows that remain with INSERT OVERWRITE"
             }
-            "TRUNCATE" => "empty a table with INSERT OVERWRITE and a query that returns no rows",
             "INSERT in a query" => "write INSERT INTO table WITH … SELECT …",
             "SELECT INTO" => "write CREATE TABLE name AS SELECT …",
             "COPY FROM" => "make the files an external table and use INSERT INTO … SELECT",
@@ -56,7 +55,6 @@ pub(super) const REFUSED_STATEMENTS: &[(&[&str], &str)] = &[
     (&["UPDATE"], "UPDATE"),
     (&["MERGE"], "MERGE"),
     (&["REPLACE"], "REPLACE"),
-    (&["TRUNCATE"], "TRUNCATE"),
     (&["DENY"], "DENY"),
     (&["SAVEPOINT"], "SAVEPOINT"),
     (&["RELEASE"], "RELEASE"),

@@ -31,6 +31,18 @@ fn kind(sql: &str) -> &'static str {
 }
 
 #[test]
+fn a_star_in_a_pattern_is_any_text() {
+    let Statement::Show(show) = one("SHOW VIEWS IN s LIKE 'c*'") else {
+        panic!("a SHOW");
+    };
+    let expected = Show::Views {
+        schema: Some(SchemaReference::Bare { schema: "s".into() }),
+        like: Some("c%".to_owned()),
+    };
+    assert_eq!(show, expected);
+}
+
+#[test]
 fn everything_can_be_shown() {
     let table = || bare("t");
     for (sql, expected) in [

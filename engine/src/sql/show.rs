@@ -14,6 +14,13 @@ pub enum Show {
         /// An SQL `LIKE` pattern on the name.
         like: Option<String>,
     },
+    /// `SHOW VIEWS [FROM schema] [LIKE 'pattern']`.
+    Views {
+        /// The schema; the current one when absent.
+        schema: Option<SchemaReference>,
+        /// An SQL `LIKE` pattern on the name.
+        like: Option<String>,
+    },
     /// `SHOW SCHEMAS [LIKE 'pattern']`.
     Schemas {
         /// An SQL `LIKE` pattern on the name.

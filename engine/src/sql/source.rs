@@ -5,6 +5,8 @@ use datafusion::sql::sqlparser::tokenizer::{
     Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError,
 };
 
+use super::number_tokens::join_digit_groups;
+
 /// The one dialect of Waterbuck: DataFusion's own.
 pub(super) const DIALECT: GenericDialect = GenericDialect {};
 
@@ -23,7 +25,8 @@ pub(super) struct SourceStatement {
 
 /// Reads tokens; on failure says where, in the whole text.
 pub(super) fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>, TokenizerError> {
-    Tokenizer::new(&DIALECT, sql).tokenize_with_location()
+    let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location()?;
+    Ok(join_digit_groups(tokens))
 }
 
 /// About how many tokens a text has, without making them: what stands in quotes counts as one, and

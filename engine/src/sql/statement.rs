@@ -21,7 +21,7 @@ use super::security::{
     AlterLimit, AlterUser, CreateSecret, CreateToken, CreateUser, DropSecret, DropToken, DropUser,
 };
 use super::show::{Describe, Show};
-use super::write::{CopyTo, Insert};
+use super::write::{CopyTo, Insert, Truncate};
 
 /// One statement together with the text it came from.
 #[derive(Debug, Clone)]
@@ -69,6 +69,8 @@ pub enum Statement {
     Insert(Box<Insert>),
     /// `COPY … TO`.
     Copy(Box<CopyTo>),
+    /// `TRUNCATE`.
+    Truncate(Truncate),
 
     /// `SHOW …`.
     Show(Show),
@@ -161,6 +163,7 @@ impl Statement {
             Self::Insert(insert) if insert.overwrite => "INSERT OVERWRITE",
             Self::Insert(_) => "INSERT",
             Self::Copy(_) => "COPY",
+            Self::Truncate(_) => "TRUNCATE",
             Self::Show(_) => "SHOW",
             Self::Describe(_) | Self::DescribeQuery(_) => "DESCRIBE",
             Self::Use(_) => "USE",

@@ -342,6 +342,22 @@ fn rows_are_copied_out() {
 }
 
 #[test]
+fn a_table_is_emptied_by_name() {
+    for (sql, if_exists) in [
+        ("TRUNCATE TABLE t", false),
+        ("truncate t", false),
+        ("TRUNCATE TABLE IF EXISTS t", true),
+    ] {
+        let Statement::Truncate(truncate) = one(sql) else {
+            panic!("{sql} empties a table");
+        };
+        assert_eq!(truncate.table, bare("t"), "{sql}");
+        assert_eq!(truncate.if_exists, if_exists, "{sql}");
+    }
+    assert_eq!(one("TRUNCATE t").written_table(), Some(&bare("t")));
+}
+
+#[test]
 fn what_changes_rows_in_place_is_refused_wherever_it_hides() {
     for (sql, what) in [
         ("DELETE FROM t WHERE a = 1", "DELETE"),
@@ -350,7 +366,6 @@ fn what_changes_rows_in_place_is_refused_wherever_it_hides() {
             "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE",
             "MERGE",
         ),
-        ("TRUNCATE TABLE t", "TRUNCATE"),
         ("CREATE INDEX i ON t (a)", "CREATE INDEX"),
         ("CREATE TEMPORARY TABLE t (a INT)", "CREATE TEMPORARY TABLE"),
         (

@@ -52,3 +52,12 @@ pub struct CopyTo {
     /// `OPTIONS (…)` with keys in lower case.
     pub options: BTreeMap<String, String>,
 }
+
+/// `TRUNCATE [TABLE] table`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Truncate {
+    /// The table that is emptied.
+    pub table: TableReference,
+    /// A table that is missing is no error.
+    pub if_exists: bool,
+}

@@ -18,6 +18,7 @@ mod session;
 mod show;
 mod statement;
 mod tokens;
+mod truncate;
 mod users;
 
 pub(super) use statement::statement;

@@ -1,5 +1,6 @@
 //! `SHOW …` and `DESCRIBE …`.
 
+use datafusion::common::SchemaReference;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::grants::{grantee, object};
@@ -25,9 +26,9 @@ fn what(cursor: &mut Cursor<'_>) -> Parsed<Show> {
     }
     if cursor.at_end() {
         return cursor.expected(
-            "TABLES, SCHEMAS, COLUMNS, PARTITIONS, FILES, STATS, CREATE TABLE, FUNCTIONS, QUERIES, \
-             EXECUTORS, SETTINGS, SECRETS, USERS, ROLES, GRANTS, LIMITS, TOKENS or the name of a \
-             setting",
+            "TABLES, VIEWS, SCHEMAS, COLUMNS, PARTITIONS, FILES, STATS, CREATE TABLE, FUNCTIONS, \
+             QUERIES, EXECUTORS, SETTINGS, SECRETS, USERS, ROLES, GRANTS, LIMITS, TOKENS or the name \
+             of a setting",
         );
     }
     Ok(Show::Setting(setting_name(cursor)?))
@@ -39,12 +40,14 @@ fn lists(cursor: &mut Cursor<'_>) -> Parsed<Option<Show>> {
         return Ok(None);
     }
     let show = if cursor.eat(&["TABLES"]) {
-        let schema = if cursor.eat_any(&["FROM", "IN"]) {
-            Some(cursor.schema()?)
-        } else {
-            None
-        };
+        let schema = in_schema(cursor)?;
         Show::Tables {
+            schema,
+            like: like(cursor)?,
+        }
+    } else if cursor.eat(&["VIEWS"]) {
+        let schema = in_schema(cursor)?;
+        Show::Views {
             schema,
             like: like(cursor)?,
         }
@@ -147,10 +150,18 @@ fn files(cursor: &mut Cursor<'_>) -> Parsed<Show> {
     })
 }
 
-/// `LIKE 'pattern'`, or the pattern alone.
+/// `FROM schema` or `IN schema`.
+fn in_schema(cursor: &mut Cursor<'_>) -> Parsed<Option<SchemaReference>> {
+    if cursor.eat_any(&["FROM", "IN"]) {
+        return Ok(Some(cursor.schema()?));
+    }
+    Ok(None)
+}
+
+/// `LIKE 'pattern'`, or the pattern alone. Impala's `*` stands for any text as `%` does.
 fn like(cursor: &mut Cursor<'_>) -> Parsed<Option<String>> {
     if cursor.eat(&["LIKE"]) || at_text(cursor) {
-        return Ok(Some(cursor.string()?));
+        return Ok(Some(cursor.string()?.replace('*', "%")));
     }
     Ok(None)
 }

@@ -5,7 +5,9 @@ use crate::sql::fault::Parsed;
 use crate::sql::refused::{REFUSED_STATEMENTS, Refused};
 use crate::sql::statement::Statement;
 
-use super::{admin, alter, copy, create, drop, explain, grants, insert, prepared, session, show};
+use super::{
+    admin, alter, copy, create, drop, explain, grants, insert, prepared, session, show, truncate,
+};
 
 /// Parses one statement; what follows it is left to the caller.
 pub(in crate::sql) fn statement(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
@@ -34,6 +36,7 @@ const RULES: &[(&[&str], Rule)] = &[
     (&["COMMENT", "ON"], alter::comment_on),
     (&["INSERT"], insert::insert),
     (&["COPY"], copy::copy),
+    (&["TRUNCATE"], truncate::truncate),
     (&["SHOW"], show::show),
     (&["DESCRIBE"], show::describe),
     (&["DESC"], show::describe),
