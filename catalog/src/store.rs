@@ -8,7 +8,6 @@
 //! a name, `Conflict` means read again and retry, `Unavailable` means the database was busy too long
 //! or cannot be reached.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -19,7 +18,7 @@ use crate::model::{
     ApiToken, ColumnDef, DataFile, DropKind, FileChange, NewDataFile, NewTable, OnExisting,
     SchemaDef, Secret, TableDef, TableName, TableStatistics, User,
 };
-use crate::rights::RightsStore;
+use crate::rights::{Limit, RightsStore};
 
 /// Where names, files, statistics, secrets and users are kept.
 #[async_trait]
@@ -169,14 +168,12 @@ pub trait CatalogStore: RightsStore + fmt::Debug + Send + Sync {
     async fn drop_token(&self, user: &str, name: &str, if_exists: bool)
     -> Result<Option<ApiToken>>;
 
-    /// The limits of one user, by name.
-    async fn limits(&self, user: &str) -> Result<BTreeMap<String, String>>;
+    /// All limits of roles and users. Those that bind a user are in the user's
+    /// [`Rights`](crate::Rights::limits).
+    async fn limits(&self) -> Result<Vec<Limit>>;
 
-    /// User, name and value of all limits.
-    async fn all_limits(&self) -> Result<Vec<(String, String, String)>>;
-
-    /// Sets a limit of a user, or takes it away; `NotFound` when there is no such user.
-    async fn set_limit(&self, user: &str, name: &str, value: Option<&str>) -> Result<()>;
+    /// Sets a limit of a user or role, or takes it away; `NotFound` when there is no such one.
+    async fn set_limit(&self, of: &Grantee, name: &str, value: Option<&str>) -> Result<()>;
 
     /// A small value kept for the cluster, such as its id or its token.
     async fn setting(&self, key: &str) -> Result<Option<String>>;

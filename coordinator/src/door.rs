@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use waterbuck_catalog::{Securable, TableKind};
 use waterbuck_engine::cluster::HEARTBEAT_ACTION;
-use waterbuck_engine::sql::Privilege;
+use waterbuck_engine::sql::{ActiveRoles, Privilege};
 use waterbuck_engine::{Error, Result};
 
 use crate::coordinator::Coordinator;
@@ -81,7 +81,9 @@ impl Door {
         let core = self.0.core();
         let opened = async {
             let admitted = admitted?;
-            let counted = core.quotas.read(&admitted.user.name).await?.session()?;
+            let user = &admitted.user.name;
+            let rights = core.catalog.rights(user, &ActiveRoles::All).await?;
+            let counted = core.quotas.renew(&rights)?.session()?;
             Ok::<_, Error>((admitted, counted))
         };
         let (admitted, counted) = opened

@@ -1,6 +1,5 @@
 //! [`CatalogStore`] on a SQLite file: which transaction answers which method.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,6 +19,7 @@ use crate::model::{
     ApiToken, ColumnDef, DataFile, DropKind, FileChange, NewDataFile, NewTable, OnExisting,
     SchemaDef, Secret, TableDef, TableName, TableStatistics, User,
 };
+use crate::rights::Limit;
 use crate::store::CatalogStore;
 
 /// A catalog in one SQLite file.
@@ -316,22 +316,14 @@ impl CatalogStore for SqliteCatalog {
         dropped.map_err(|fault| self.error(fault))
     }
 
-    async fn limits(&self, user: &str) -> Result<BTreeMap<String, String>> {
-        limits::of(&self.database, user)
-            .await
-            .map_err(|fault| self.error(fault))
+    async fn limits(&self) -> Result<Vec<Limit>> {
+        let limits = limits::all(&self.database).await;
+        limits.map_err(|fault| self.error(fault))
     }
 
-    async fn all_limits(&self) -> Result<Vec<(String, String, String)>> {
-        limits::all(&self.database)
-            .await
-            .map_err(|fault| self.error(fault))
-    }
-
-    async fn set_limit(&self, user: &str, name: &str, value: Option<&str>) -> Result<()> {
-        limits::set(&self.database, user, name, value)
-            .await
-            .map_err(|fault| self.error(fault))
+    async fn set_limit(&self, of: &Grantee, name: &str, value: Option<&str>) -> Result<()> {
+        let set = limits::set(&self.database, of, name, value).await;
+        set.map_err(|fault| self.error(fault))
     }
 
     async fn setting(&self, key: &str) -> Result<Option<String>> {

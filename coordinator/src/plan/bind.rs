@@ -40,7 +40,7 @@ pub(crate) struct Bound {
 /// Binds the names of one statement.
 pub(crate) struct Binder<'a> {
     pub(super) context: &'a StatementContext,
-    /// What is being bound with one user's rights: the statement, or the body of a view.
+    /// What is being bound with one user's         if !self.rights().is_bound_as(&now) {: the statement, or the body of a view.
     pub(super) scope: Scope,
     /// Tables by id, opened once for all scopes, and what was pinned of each.
     opened: HashMap<i64, (Arc<dyn TableProvider>, Value)>,
@@ -111,7 +111,7 @@ impl<'a> Binder<'a> {
         let called = called_functions(statement);
         // Figures for the planner are not computed by the user.
         if !called.is_empty() && !self.context.reads_whole_tables() {
-            let rights = self.rights().await?;
+            let rights = self.rights();
             check_calls(base, &rights, called)?;
         }
         let references = base
@@ -124,12 +124,11 @@ impl<'a> Binder<'a> {
     }
 
     /// The rights with which the scope is bound.
-    pub(super) async fn rights(&mut self) -> Result<Arc<Rights>> {
-        if let Some(rights) = &self.scope.rights {
-            return Ok(Arc::clone(rights));
+    pub(super) fn rights(&self) -> Arc<Rights> {
+        match &self.scope.rights {
+            Some(rights) => Arc::clone(rights),
+            None => self.context.rights(),
         }
-        let rights = self.context.rights().await?;
-        Ok(Arc::clone(self.scope.rights.insert(rights)))
     }
 
     async fn bind_reference(&mut self, reference: &TableReference, schema: &str) -> Result<()> {
@@ -185,7 +184,7 @@ impl<'a> Binder<'a> {
         reference: &TableReference,
         name: &TableName,
     ) -> Result<Option<Arc<dyn TableProvider>>> {
-        let rights = self.rights().await?;
+        let rights = self.rights();
         let core = self.context.core();
         let found = core.catalog.table(name).await?;
         let seen = found.filter(|table| rights.sees(&Securable::of(table)));
@@ -241,7 +240,7 @@ impl<'a> Binder<'a> {
     }
 
     async fn path_table(&mut self, path: &str) -> Result<Arc<dyn TableProvider>> {
-        if !self.rights().await?.is_admin() {
+        if !self.rights().is_admin() {
             return Err(Error::new(
                 ErrorKind::PermissionDenied,
                 "only administrators may read a path that is not a table",

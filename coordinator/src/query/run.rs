@@ -139,7 +139,9 @@ fn deliver(
             () = cancel.cancelled() => {
                 Err(cancelled(&query.record, "the query was cancelled").into())
             }
-            () = elapsed(timeout) => Err(timed_out(&query.record, timeout).into()),
+            () = elapsed(timeout) => {
+                Err(timed_out(&driver_core, &query.record, &query.settings).into())
+            }
             result = run => result,
         }
     });
@@ -171,7 +173,7 @@ async fn admit(
         () = query.record.cancel.cancelled() => {
             Err(cancelled(&query.record, "the query was cancelled"))
         }
-        () = elapsed(timeout) => Err(timed_out(&query.record, timeout)),
+        () = elapsed(timeout) => Err(timed_out(core, &query.record, &query.settings)),
     }
 }
 
@@ -179,12 +181,12 @@ fn cancelled(record: &QueryRecord, why: &str) -> Error {
     Error::new(ErrorKind::Cancelled, format!("{why} (query {})", record.id))
 }
 
-/// The error of a query that took longer than it may.
-pub(crate) fn timed_out(record: &QueryRecord, timeout: Duration) -> Error {
-    cancelled(
-        record,
-        &format!("the query ran longer than query_timeout ({timeout:?})"),
-    )
+/// The error of a query that took longer than its settings say.
+pub(crate) fn timed_out(core: &Core, record: &QueryRecord, settings: &Settings) -> Error {
+    let timeout = settings.values().query_timeout;
+    let why = format!("the query ran longer than query_timeout ({timeout:?})");
+    let quota = core.quotas.of(&record.user);
+    quota.explained(cancelled(record, &why), settings)
 }
 
 /// Waits for the end of `timeout`; of zero, which stands for none, for ever.

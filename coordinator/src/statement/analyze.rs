@@ -35,7 +35,7 @@ pub(super) async fn execute(context: &StatementContext, analyze: &Analyze) -> Re
             table.name
         )));
     }
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let visible = Visible::new(&context.core().catalog, &rights).narrowed(table.clone());
     let columns = match analyze.columns {
         Some(_) => chosen(&visible.columns, analyze)?,

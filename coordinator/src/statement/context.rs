@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use datafusion::common::SchemaReference;
 use datafusion::common::TableReference;
-use tokio::sync::OnceCell;
 use waterbuck_catalog::{Rights, TableName};
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::sql::Grantee;
@@ -23,8 +22,8 @@ pub(crate) struct StatementContext {
     pub(crate) settings: Settings,
     pub(crate) parameters: Vec<RecordBatch>,
     pub(crate) sql: String,
-    /// Read when something first asks for them, before any name is looked up.
-    rights: Arc<OnceCell<Arc<Rights>>>,
+    /// Those of the moment the statement began.
+    rights: Arc<Rights>,
     /// Tables are read with all their rows and columns, for figures about them that the user is not
     /// shown.
     reads_whole_tables: bool,
@@ -37,6 +36,7 @@ impl StatementContext {
         record: Arc<QueryRecord>,
         parameters: Vec<RecordBatch>,
         sql: &str,
+        rights: Arc<Rights>,
     ) -> Self {
         let settings = session.settings();
         Self {
@@ -45,7 +45,7 @@ impl StatementContext {
             settings,
             parameters,
             sql: sql.to_owned(),
-            rights: Arc::default(),
+            rights,
             reads_whole_tables: false,
             settled: false,
         }
@@ -156,12 +156,8 @@ impl StatementContext {
 
     /// What the session's user may do, with the roles that are active: the same during the whole
     /// statement.
-    ///
-    /// # Errors
-    /// When the catalog cannot be read.
-    pub(crate) async fn rights(&self) -> Result<Arc<Rights>> {
-        let read = || async { self.session.rights().await.map(Arc::new) };
-        self.rights.get_or_try_init(read).await.map(Arc::clone)
+    pub(crate) fn rights(&self) -> Arc<Rights> {
+        Arc::clone(&self.rights)
     }
 
     /// Who owns what the statement makes.

@@ -148,7 +148,6 @@ pub(super) async fn create_schema(
     refuse_system(&name)?;
     if !context
         .rights()
-        .await?
         .may(Privilege::Create, &Securable::Catalog, None)
     {
         return Err(lacking(Privilege::Create, &Securable::Catalog));
@@ -264,7 +263,7 @@ pub(super) async fn comment(context: &StatementContext, comment: &CommentOn) -> 
         CommentTarget::Column { table, column } => {
             let name = context.table_name(table)?;
             let found = permitted::relation(context, "table", &name, Privilege::Alter).await?;
-            let rights = context.rights().await?;
+            let rights = context.rights();
             let known = Visible::new(catalog, &rights).narrowed(found).columns;
             if !known.iter().any(|known| known.name == *column) {
                 let names = known.iter().map(|known| known.name.as_str());

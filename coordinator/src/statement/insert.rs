@@ -206,7 +206,7 @@ async fn target_table(context: &StatementContext, insert: &Insert) -> Result<Tab
     let name = context.table_name(&insert.table)?;
     refuse_system(&name.schema)?;
     let table = permitted::seen(context, "table", &name).await?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     insertable::check(&rights, insert, &table)?;
     Ok(table)
 }
@@ -222,7 +222,7 @@ async fn plan_into(
     let source = super::query::plan(context, &query).await?;
     let constants = constant_partitions(context, insert, &table)?;
     let given = given_columns(insert, &table, &constants)?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     insertable::check_rest(&rights, &table, &given, &constants)?;
     let source = fit(context, source, &table.columns, &given, &constants)?;
     let named = named_partition(context, &table, &constants)?;

@@ -19,7 +19,7 @@ pub(super) async fn seen(
     noun: &str,
     name: &TableName,
 ) -> Result<TableDef> {
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let visible = Visible::new(&context.core().catalog, &rights);
     visible.relation(noun, name).await
 }
@@ -35,7 +35,7 @@ pub(super) async fn relation(
     privilege: Privilege,
 ) -> Result<TableDef> {
     let table = seen(context, noun, name).await?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let object = Securable::of(&table);
     if rights.may(privilege, &object, None) {
         return Ok(table);
@@ -68,7 +68,7 @@ pub(super) async fn schema(
     name: &str,
     privilege: Privilege,
 ) -> Result<()> {
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let object = Securable::Schema(name.to_owned());
     let visible = Visible::new(&context.core().catalog, &rights);
     visible.check_schema(name).await?;
@@ -94,7 +94,7 @@ pub(super) async fn making(
     let Some(existing) = context.core().catalog.table(name).await? else {
         return Ok(());
     };
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let object = Securable::of(&existing);
     if rights.may(Privilege::Drop, &object, None) {
         return Ok(());
@@ -118,7 +118,7 @@ pub(super) async fn with_files(
     let name = context.table_name(table)?;
     refuse_system(&name.schema, table)?;
     let table = relation(context, "table", &name, Privilege::Select).await?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     if matches!(table.kind, TableKind::View(_)) || !rights.is_bound(table.id) {
         return Ok(table);
     }

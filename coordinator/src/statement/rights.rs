@@ -43,7 +43,7 @@ pub(super) async fn execute(
 }
 
 async fn change_grants(context: &StatementContext, grant: &Grant) -> Result<()> {
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let targets = targets(context, &rights, grant).await?;
     for target in &targets {
         let column = target.column.as_deref();
@@ -98,7 +98,7 @@ async fn targets(
 }
 
 async fn change_roles(context: &StatementContext, grant: &GrantRole) -> Result<()> {
-    let rights = context.rights().await?;
+    let rights = context.rights();
     for role in &grant.roles {
         if !rights.may_give_role(role) {
             return Err(denied(format!(
@@ -180,7 +180,7 @@ async fn is_admin(context: &StatementContext, roles: &ActiveRoles) -> Result<boo
 }
 
 async fn change_owner(context: &StatementContext, alter: &AlterOwner) -> Result<()> {
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let found = match &alter.object {
         OwnedObject::Schema(name) => schema(context, &rights, name).await,
         OwnedObject::Table(name) => relation(context, &rights, name, false).await,

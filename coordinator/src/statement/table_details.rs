@@ -50,7 +50,7 @@ pub(super) async fn find(context: &StatementContext, table: &TableReference) -> 
         permitted::refuse_system(&name.schema, table)?;
     }
     let found = permitted::seen(context, "table", &name).await?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     Ok(Visible::new(&context.core().catalog, &rights).narrowed(found))
 }
 
@@ -121,7 +121,7 @@ fn yes_no(yes: bool) -> String {
 /// `DESCRIBE FORMATTED table`.
 pub(super) async fn formatted(context: &StatementContext, table: &TableReference) -> Result<Rows> {
     let table = find(context, table).await?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let object = Securable::of(&table);
     let mut rows: Rows = table
         .columns
@@ -228,7 +228,7 @@ fn partition_text(file: &FileFacts) -> String {
 /// all rows are none of the user's.
 pub(super) async fn stats(context: &StatementContext, table: &TableReference) -> Result<Rows> {
     let table = find(context, table).await?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let object = Securable::of(&table);
     let reads = |column: &str| {
         let granted = rights.may(Privilege::Select, &object, Some(column));

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::rights::Grantee;
+
 /// A password or key: its value can be read but not printed by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hidden(String);
@@ -118,11 +120,11 @@ pub struct DropToken {
     pub if_exists: bool,
 }
 
-/// `ALTER USER user SET LIMIT name = value`, `ALTER USER user RESET LIMIT name`.
+/// `ALTER USER user SET LIMIT name = value`, `ALTER USER user RESET LIMIT name`; also `ALTER ROLE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterLimit {
     /// Whom it limits.
-    pub user: String,
+    pub of: Grantee,
     /// The limit's name, in lower case.
     pub name: String,
     /// The value as text; none takes the limit away.

@@ -424,7 +424,7 @@ fn tokens_are_made_for_a_time() {
 #[test]
 fn limits_are_set_and_taken_away() {
     let altered = |sql| match one(sql) {
-        Statement::AlterLimit(alter) => (alter.user, alter.name, alter.value),
+        Statement::AlterLimit(alter) => (alter.of, alter.name, alter.value),
         other => panic!("{other:?}"),
     };
     let own = str::to_owned;
@@ -432,13 +432,32 @@ fn limits_are_set_and_taken_away() {
         "ALTER USER anna SET LIMIT Memory_Limit = 64MiB",
         "ALTER USER anna SET LIMIT memory_limit TO '64MiB'",
     ] {
-        let expected = (own("anna"), own("memory_limit"), Some(own("64MiB")));
+        let value = Some(own("64MiB"));
+        let expected = (Grantee::User(own("anna")), own("memory_limit"), value);
         assert_eq!(altered(sql), expected, "{sql}");
     }
     assert_eq!(
         altered("ALTER USER anna RESET LIMIT memory_limit"),
-        (own("anna"), own("memory_limit"), None)
+        (Grantee::User(own("anna")), own("memory_limit"), None)
     );
+    assert_eq!(
+        altered("ALTER ROLE public SET LIMIT max_result_rows = 10"),
+        (
+            Grantee::Role(own("public")),
+            own("max_result_rows"),
+            Some(own("10"))
+        )
+    );
+    assert_eq!(
+        altered("ALTER ROLE r RESET LIMIT max_result_rows"),
+        (Grantee::Role(own("r")), own("max_result_rows"), None)
+    );
+    assert_eq!(
+        one("ALTER ROLE r RESET LIMIT max_result_rows").kind_name(),
+        "ALTER ROLE"
+    );
+    error("ALTER ROLE r");
+    error("ALTER ROLE r SET max_result_rows = 1");
     error("ALTER USER anna SET LIMIT memory_limit");
     error("ALTER USER anna SET LIMIT memory_limit =");
 }

@@ -2,11 +2,12 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::session::value;
+use super::limits;
 use crate::Error;
 use crate::sql::cursor::Cursor;
 use crate::sql::fault::Parsed;
-use crate::sql::security::{AlterLimit, AlterUser, CreateUser, DropUser, Hidden};
+use crate::sql::rights::Grantee;
+use crate::sql::security::{AlterUser, CreateUser, DropUser, Hidden};
 use crate::sql::statement::Statement;
 
 pub(super) fn create_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
@@ -27,12 +28,8 @@ pub(super) fn create_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
 
 pub(super) fn alter_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     let name = user_name(cursor)?;
-    if cursor.eat(&["SET", "LIMIT"]) {
-        let (limit, value) = limit(cursor)?;
-        return Ok(alter_limit(name, limit, Some(value)));
-    }
-    if cursor.eat(&["RESET", "LIMIT"]) {
-        return Ok(alter_limit(name, cursor.name()?, None));
+    if limits::at_limit(cursor) {
+        return limits::alter_limit(cursor, Grantee::User(name));
     }
     let (password, admin) = attributes(cursor)?;
     if password.is_none() && admin.is_none() {
@@ -43,22 +40,6 @@ pub(super) fn alter_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
         password,
         admin,
     }))
-}
-
-/// `name = value`.
-fn limit(cursor: &mut Cursor<'_>) -> Parsed<(String, String)> {
-    let name = cursor.name()?;
-    if !cursor.eat_token(&Token::Eq) && !cursor.eat(&["TO"]) {
-        return cursor.expected("\"=\" and a value");
-    }
-    if cursor.at_end() {
-        return cursor.expected("a value");
-    }
-    Ok((name, value(cursor)?))
-}
-
-fn alter_limit(user: String, name: String, value: Option<String>) -> Statement {
-    Statement::AlterLimit(AlterLimit { user, name, value })
 }
 
 pub(super) fn drop_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
