@@ -155,6 +155,9 @@ pub enum OnExisting {
     Skip,
     /// `OR REPLACE`: a view takes the place of a view, a table of a table.
     Replace,
+    /// As `Replace`, of the table or view that has this id or, without one, of nothing: of what the
+    /// caller has checked. `Conflict` when something else is there.
+    ReplaceOnly(Option<i64>),
 }
 
 /// Which statement drops: `DROP TABLE` (managed and external) or `DROP VIEW`.

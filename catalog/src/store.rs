@@ -4,6 +4,9 @@
 //! is dropped, or the process is killed, either the whole change is there or nothing of it. After a
 //! dropped future or a crash the caller must read to know which.
 //!
+//! A name may mean something else by the time of a change than when the caller looked it up. Changes by
+//! name take the id of what the caller has checked, in `only`, and are made to that alone.
+//!
 //! Errors: `NotFound` carries the nearest existing name, `AlreadyExists` is the loser of a race for
 //! a name, `Conflict` means read again and retry, `Unavailable` means the database was busy too long
 //! or cannot be reached.
@@ -43,8 +46,14 @@ pub trait CatalogStore: RightsStore + fmt::Debug + Send + Sync {
     ) -> Result<bool>;
 
     /// Drops a schema; false when it is absent and `if_exists` is set. With objects in it, needs
-    /// `cascade`.
-    async fn drop_schema(&self, name: &str, if_exists: bool, cascade: bool) -> Result<bool>;
+    /// `cascade`. `Conflict` when it has not the id `only`.
+    async fn drop_schema(
+        &self,
+        name: &str,
+        only: Option<i64>,
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<bool>;
 
     /// Sets or removes the comment on a schema.
     async fn set_schema_comment(&self, name: &str, comment: Option<&str>) -> Result<()>;
@@ -79,23 +88,29 @@ pub trait CatalogStore: RightsStore + fmt::Debug + Send + Sync {
 
     /// Drops what stands behind a name and returns what it was; `None` when it is absent and
     /// `if_exists` is set. The catalog leaves a managed table's files alone: older snapshots show them.
+    /// `Conflict` when what is there has not the id `only`.
     async fn drop_table(
         &self,
         name: &TableName,
+        only: Option<i64>,
         expected: DropKind,
         if_exists: bool,
     ) -> Result<Option<TableDef>>;
 
-    /// Renames, also into another schema; id, files and statistics stay.
-    async fn rename_table(&self, name: &TableName, to: &TableName) -> Result<()>;
+    /// Renames, also into another schema; id, files and statistics stay. `Conflict` when what is there
+    /// has not the id `only`.
+    async fn rename_table(&self, name: &TableName, only: Option<i64>, to: &TableName)
+    -> Result<()>;
 
     /// Replaces the columns of an external table, after they have been inferred again.
     async fn set_external_columns(&self, id: i64, columns: Vec<ColumnDef>) -> Result<()>;
 
-    /// Sets or removes the comment on a table or view, or on one of its columns.
+    /// Sets or removes the comment on a table or view, or on one of its columns. `Conflict` when what
+    /// is there has not the id `only`.
     async fn set_comment(
         &self,
         name: &TableName,
+        only: Option<i64>,
         column: Option<&str>,
         comment: Option<&str>,
     ) -> Result<()>;

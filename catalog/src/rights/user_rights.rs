@@ -18,6 +18,8 @@ pub(crate) struct Facts {
     pub(crate) grants: Vec<Granted>,
     /// Schemas and relations with their owners.
     pub(crate) owners: Vec<(Securable, Grantee)>,
+    /// The names of schemas by id.
+    pub(crate) schemas: HashMap<i64, String>,
     pub(crate) policies: Vec<Policy>,
     /// At least those of the user and of the user's roles.
     pub(crate) limits: Vec<Limit>,
@@ -36,6 +38,7 @@ pub struct Rights {
     owned: HashSet<Place>,
     policies: Vec<Policy>,
     limits: Vec<Limit>,
+    schema_ids: HashMap<String, i64>,
 }
 
 /// An object without what may change about it.
@@ -153,6 +156,11 @@ impl Rights {
         Self {
             user: user.to_owned(),
             limits: closest(limits),
+            schema_ids: facts
+                .schemas
+                .into_iter()
+                .map(|(id, name)| (name, id))
+                .collect(),
             admin: active.contains(ADMIN_ROLE),
             grants,
             owned: owned.map(|(object, _)| Place::of(object)).collect(),
@@ -267,6 +275,12 @@ impl Rights {
             let binding = binding.filter(|grantee| binds(grantee, &self.user, &self.held));
             binding.map(Closeness::of).max()
         })
+    }
+
+    /// The schema that had this name when the rights were read: what they say of the name, they say of
+    /// it. Rights on all schemas hold for those that came later, too.
+    pub fn schema_id(&self, name: &str) -> Option<i64> {
+        self.schema_ids.get(name).copied()
     }
 
     /// What the user may have of the server, by name: where several are of one name, the most generous

@@ -131,8 +131,14 @@ impl CatalogStore for SqliteCatalog {
         made.map_err(|fault| self.error(fault))
     }
 
-    async fn drop_schema(&self, name: &str, if_exists: bool, cascade: bool) -> Result<bool> {
-        let dropped = drop::schema(self.commit().await?, name, if_exists, cascade).await;
+    async fn drop_schema(
+        &self,
+        name: &str,
+        only: Option<i64>,
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<bool> {
+        let dropped = drop::schema(self.commit().await?, (name, only), if_exists, cascade).await;
         dropped.map_err(|fault| self.error(fault))
     }
 
@@ -178,15 +184,21 @@ impl CatalogStore for SqliteCatalog {
     async fn drop_table(
         &self,
         name: &TableName,
+        only: Option<i64>,
         expected: DropKind,
         if_exists: bool,
     ) -> Result<Option<TableDef>> {
-        let dropped = drop::table(self.commit().await?, name, expected, if_exists).await;
+        let dropped = drop::table(self.commit().await?, (name, only), expected, if_exists).await;
         dropped.map_err(|fault| self.error(fault))
     }
 
-    async fn rename_table(&self, name: &TableName, to: &TableName) -> Result<()> {
-        let renamed = rename::table(self.commit().await?, name, to).await;
+    async fn rename_table(
+        &self,
+        name: &TableName,
+        only: Option<i64>,
+        to: &TableName,
+    ) -> Result<()> {
+        let renamed = rename::table(self.commit().await?, (name, only), to).await;
         renamed.map_err(|fault| self.error(fault))
     }
 
@@ -198,10 +210,11 @@ impl CatalogStore for SqliteCatalog {
     async fn set_comment(
         &self,
         name: &TableName,
+        only: Option<i64>,
         column: Option<&str>,
         comment: Option<&str>,
     ) -> Result<()> {
-        let set = comment::set(self.commit().await?, name, column, comment).await;
+        let set = comment::set(self.commit().await?, (name, only), column, comment).await;
         set.map_err(|fault| self.error(fault))
     }
 

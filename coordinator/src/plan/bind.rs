@@ -110,7 +110,7 @@ impl<'a> Binder<'a> {
         let base = self.context.core().planner.base();
         let called = called_functions(statement);
         // Figures for the planner are not computed by the user.
-        if !called.is_empty() && !self.context.reads_whole_tables() {
+        if !called.is_empty() && self.context.whole_table().is_none() {
             let rights = self.rights();
             check_calls(base, &rights, called)?;
         }
@@ -201,10 +201,15 @@ impl<'a> Binder<'a> {
             return Err(visible.missing("table", name).await);
         };
         let object = Securable::of(&table);
-        let extent = if self.context.reads_whole_tables() {
-            Extent::Whole
-        } else {
-            Extent::Granted
+        let extent = match self.context.whole_table() {
+            None => Extent::Granted,
+            Some(id) if id == table.id => Extent::Whole,
+            Some(_) => {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!("\"{name}\" was replaced by another session; try again"),
+                ));
+            }
         };
         if extent == Extent::Granted && !rights.may_in_part(Privilege::Select, &object) {
             return Err(lacking(Privilege::Select, &object));

@@ -24,9 +24,9 @@ pub(crate) struct StatementContext {
     pub(crate) sql: String,
     /// Those of the moment the statement began.
     rights: Arc<Rights>,
-    /// Tables are read with all their rows and columns, for figures about them that the user is not
+    /// The table that is read with all its rows and columns, for figures about it that the user is not
     /// shown.
-    reads_whole_tables: bool,
+    whole_table: Option<i64>,
     settled: bool,
 }
 
@@ -46,7 +46,7 @@ impl StatementContext {
             parameters,
             sql: sql.to_owned(),
             rights,
-            reads_whole_tables: false,
+            whole_table: None,
             settled: false,
         }
     }
@@ -60,22 +60,22 @@ impl StatementContext {
             parameters: vec![],
             sql: sql.to_owned(),
             rights: Arc::clone(&self.rights),
-            reads_whole_tables: self.reads_whole_tables,
+            whole_table: self.whole_table,
             settled: true,
         }
     }
 
-    /// The same statement, reading tables as they are and not as the user may see them. What it reads
-    /// must not reach the user.
+    /// The same statement, reading the table with this id, and no other, as it is and not as the user
+    /// may see it. What it reads must not reach the user.
     #[must_use]
-    pub(crate) fn reading_whole_tables(mut self) -> Self {
-        self.reads_whole_tables = true;
+    pub(crate) fn reading_whole(mut self, table_id: i64) -> Self {
+        self.whole_table = Some(table_id);
         self
     }
 
-    /// Whether tables are read with all their rows and columns.
-    pub(crate) fn reads_whole_tables(&self) -> bool {
-        self.reads_whole_tables
+    /// The table that is read with all its rows and columns.
+    pub(crate) fn whole_table(&self) -> Option<i64> {
+        self.whole_table
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

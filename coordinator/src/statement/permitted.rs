@@ -59,7 +59,8 @@ pub(super) async fn relation_if_exists(
     }
 }
 
-/// The schema of that name, on which the user has a privilege.
+/// The schema of that name, on which the user has a privilege: its id, unless it is newer than the
+/// user's rights, which then hold for every schema.
 ///
 /// # Errors
 /// `NotFound` when the user sees none of that name, `PermissionDenied` naming the privilege.
@@ -67,18 +68,19 @@ pub(super) async fn schema(
     context: &StatementContext,
     name: &str,
     privilege: Privilege,
-) -> Result<()> {
+) -> Result<Option<i64>> {
     let rights = context.rights();
     let object = Securable::Schema(name.to_owned());
     let visible = Visible::new(&context.core().catalog, &rights);
     visible.check_schema(name).await?;
     if rights.may(privilege, &object, None) {
-        return Ok(());
+        return Ok(rights.schema_id(name));
     }
     Err(lacking(privilege, &object))
 }
 
-/// Fails unless the user may make `name`, and take away what is there where that is to be replaced.
+/// Fails unless the user may make `name`, and take away what is there where that is to be replaced:
+/// the id of that is returned.
 ///
 /// # Errors
 /// Those of [`schema`]; `PermissionDenied` when what is there is not the user's to drop.
@@ -86,18 +88,18 @@ pub(super) async fn making(
     context: &StatementContext,
     name: &TableName,
     or_replace: bool,
-) -> Result<()> {
+) -> Result<Option<i64>> {
     schema(context, &name.schema, Privilege::Create).await?;
     if !or_replace {
-        return Ok(());
+        return Ok(None);
     }
     let Some(existing) = context.core().catalog.table(name).await? else {
-        return Ok(());
+        return Ok(None);
     };
     let rights = context.rights();
     let object = Securable::of(&existing);
     if rights.may(Privilege::Drop, &object, None) {
-        return Ok(());
+        return Ok(Some(existing.id));
     }
     if rights.sees(&object) {
         return Err(lacking(Privilege::Drop, &object));

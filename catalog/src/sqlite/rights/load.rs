@@ -80,6 +80,7 @@ async fn facts(database: &Database, who: &Grantee) -> Outcome<Facts> {
         grants,
         owners,
         policies: policies::policies(rows),
+        schemas,
         limits,
     })
 }

@@ -63,7 +63,7 @@ async fn statistics_live_as_long_as_the_table() {
         .await
         .unwrap();
     store
-        .drop_table(&main("e"), DropKind::Table, false)
+        .drop_table(&main("e"), None, DropKind::Table, false)
         .await
         .unwrap();
     assert_eq!(store.statistics(id).await.unwrap(), None);

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use waterbuck_engine::sql::ActiveRoles;
 use waterbuck_engine::{ErrorKind, Result};
 
 use super::fixture::{Fixture, external, file, main, view};
-use crate::model::{FileChange, NewTable, OnExisting};
+use crate::model::{DropKind, FileChange, NewTable, OnExisting};
 use crate::open_sqlite;
 use crate::store::CatalogStore;
 
@@ -159,4 +160,76 @@ async fn statements_that_are_dropped_happen_whole_or_not_at_all() {
         .unwrap()
         .unwrap();
     fixture.create(view("last")).await;
+}
+
+#[tokio::test]
+async fn a_change_is_made_to_what_was_checked_and_to_nothing_that_took_its_name() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let name = main("x");
+    let checked = Some(fixture.create(external("x")).await.id);
+    // Another session puts something of its own there.
+    store
+        .create_table(external("x"), OnExisting::Replace)
+        .await
+        .unwrap();
+    let there = store.table(&name).await.unwrap();
+    let before = store.current_snapshot().await.unwrap();
+    let errors = [
+        store
+            .drop_table(&name, checked, DropKind::Table, true)
+            .await
+            .unwrap_err(),
+        store
+            .rename_table(&name, checked, &main("y"))
+            .await
+            .unwrap_err(),
+        store
+            .set_comment(&name, checked, None, Some("mine"))
+            .await
+            .unwrap_err(),
+        store
+            .create_table(external("x"), OnExisting::ReplaceOnly(checked))
+            .await
+            .unwrap_err(),
+        store
+            .create_table(external("x"), OnExisting::ReplaceOnly(None))
+            .await
+            .unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        assert!(error.message().contains("main.x"), "{error}");
+    }
+    assert_eq!(store.current_snapshot().await.unwrap(), before);
+    assert_eq!(store.table(&name).await.unwrap(), there);
+    let id = there.map(|table| table.id);
+    let replaced = store.create_table(external("x"), OnExisting::ReplaceOnly(id));
+    let id = replaced.await.unwrap().map(|table| table.id);
+    store.rename_table(&name, id, &main("y")).await.unwrap();
+    let dropped = store.drop_table(&main("y"), id, DropKind::Table, false);
+    assert_eq!(dropped.await.unwrap().map(|table| table.id), id);
+}
+
+#[tokio::test]
+async fn a_schema_that_took_the_name_of_another_is_not_dropped_for_it() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let schema_id = async || {
+        let rights = store.rights("ann", &ActiveRoles::All).await.unwrap();
+        rights.schema_id("s")
+    };
+    store.create_schema("s", false, None).await.unwrap();
+    let checked = schema_id().await;
+    assert!(checked.is_some());
+    store.drop_schema("s", checked, false, false).await.unwrap();
+    assert_eq!(schema_id().await, None);
+    store.create_schema("s", false, None).await.unwrap();
+    let error = store
+        .drop_schema("s", checked, true, true)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    let now = schema_id().await;
+    assert!(store.drop_schema("s", now, false, false).await.unwrap());
 }

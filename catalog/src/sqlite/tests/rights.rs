@@ -81,12 +81,17 @@ async fn grants_follow_a_table_through_a_rename_and_end_with_it() {
     store.grant(&change).await.unwrap();
     assert!(may_select(&fixture, "ann", &table).await);
     assert!(!may_select(&fixture, "bob", &table).await);
-    store.rename_table(&main("e"), &main("f")).await.unwrap();
+    store
+        .rename_table(&main("e"), None, &main("f"))
+        .await
+        .unwrap();
     assert!(may_select(&fixture, "ann", &table).await);
     let grants = store.grants().await.unwrap();
     let is_on_f = |object: &Securable| object.to_string() == "table \"main.f\"";
     assert!(grants.iter().any(|granted| is_on_f(&granted.target.object)));
-    let dropped = store.drop_table(&main("f"), DropKind::Table, false).await;
+    let dropped = store
+        .drop_table(&main("f"), None, DropKind::Table, false)
+        .await;
     dropped.unwrap();
     assert!(!may_select(&fixture, "ann", &table).await);
     let error = store.grant(&change).await.unwrap_err();
@@ -118,7 +123,7 @@ async fn a_dropped_schema_takes_its_grants_along() {
     store.grant(&change).await.unwrap();
     let may = |rights: Rights| rights.may(Privilege::Create, &object(), None);
     assert!(may(rights(&fixture, "ann").await));
-    store.drop_schema("s", false, false).await.unwrap();
+    store.drop_schema("s", None, false, false).await.unwrap();
     store.create_schema("s", false, None).await.unwrap();
     assert!(!may(rights(&fixture, "ann").await));
 }
@@ -174,7 +179,10 @@ async fn owners_are_not_dropped() {
     let said = "role \"q\" owns schema \"s\":";
     assert!(error.message().starts_with(said), "{error}");
     for (name, kind) in [("e", DropKind::Table), ("v", DropKind::View)] {
-        store.drop_table(&main(name), kind, false).await.unwrap();
+        store
+            .drop_table(&main(name), None, kind, false)
+            .await
+            .unwrap();
     }
     assert!(store.drop_user("ann", false).await.unwrap());
 }
