@@ -1,7 +1,7 @@
 //! What statements that name a table, view or schema need to be permitted.
 
 use datafusion::common::TableReference;
-use waterbuck_catalog::{Securable, TableDef, TableKind, TableName};
+use waterbuck_catalog::{Rights, Securable, TableDef, TableKind, TableName};
 use waterbuck_engine::sql::Privilege;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
@@ -107,6 +107,14 @@ pub(super) async fn making(
     Err(denied(format!(
         "the name \"{name}\" is taken, by something that is not yours to replace"
     )))
+}
+
+/// Whether the user may know where a table is kept: those may who put rows there or change the table.
+pub(super) fn knows_place(rights: &Rights, table: &TableDef) -> bool {
+    let object = Securable::of(table);
+    [Privilege::Alter, Privilege::Insert]
+        .into_iter()
+        .any(|privilege| rights.may(privilege, &object, None))
 }
 
 /// A table whose files the user may be told of: files and their directories tell of all rows.

@@ -10,7 +10,9 @@ use super::StatementContext;
 use super::dispatch::rows_of;
 use super::rights::denied;
 use super::rows::{named_like, text_outcome, text_schema};
-use super::{found_files, limits, query, set, show_create, show_rights, table_details, tokens};
+use super::{
+    found_files, limits, permitted, query, set, show_create, show_rights, table_details, tokens,
+};
 use crate::session::{Outcome, PreparedStatement};
 
 /// A `SHOW` either is a query or gives rows of text.
@@ -183,7 +185,10 @@ async fn create_text(
             "you may not see how {object} is made: it is not yours"
         )));
     }
-    Ok(vec![vec![Some(show_create::statement(&table))]])
+    Ok(vec![vec![Some(show_create::statement(
+        &table,
+        permitted::knows_place(&rights, &table),
+    ))]])
 }
 
 async fn run(context: &StatementContext, sql: &str) -> Result<Outcome> {
