@@ -289,6 +289,8 @@ pub struct User {
     pub password_hash: String,
     /// Has the role `admin`, given directly or with another role.
     pub admin: bool,
+    /// The name in a client's certificate, after its kind, that is the user's and nobody else's.
+    pub certificate: Option<String>,
 }
 
 /// The hash stays out of logs.
@@ -297,6 +299,7 @@ impl fmt::Debug for User {
         f.debug_struct("User")
             .field("name", &self.name)
             .field("admin", &self.admin)
+            .field("certificate", &self.certificate)
             .finish()
     }
 }

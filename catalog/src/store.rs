@@ -159,10 +159,14 @@ pub trait CatalogStore: RightsStore + fmt::Debug + Send + Sync {
 
     async fn user(&self, name: &str) -> Result<Option<User>>;
 
+    /// The user whose certificate one of these names is; `None` when there is none, or more than one.
+    async fn user_of_certificate(&self, names: &[String]) -> Result<Option<User>>;
+
     /// Adds a user; `AlreadyExists` when the name is taken.
     async fn create_user(&self, user: User) -> Result<()>;
 
-    /// Adds or changes a user. The last admin stays one.
+    /// Adds or changes a user. The last admin stays one; `AlreadyExists` when the certificate is another
+    /// user's.
     async fn put_user(&self, user: User) -> Result<()>;
 
     /// Removes a user with their tokens, their limits and what they were given; false when absent and

@@ -52,6 +52,17 @@ impl Backend for Door {
         })
     }
 
+    async fn login_with_certificate(
+        &self,
+        names: &[String],
+        peer: &str,
+    ) -> Result<Arc<dyn FlightSession>> {
+        let admitted = self.0.core().authority.by_certificate(names).await;
+        let claimed = names.first().map_or("", String::as_str);
+        let (session, _) = self.open(admitted, claimed, peer).await?;
+        Ok(session)
+    }
+
     async fn handle_action(
         &self,
         kind: &str,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+use tonic::Code;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tower::Service;
@@ -54,6 +55,50 @@ async fn with_an_authority_of_clients_they_must_have_a_certificate() {
     assert!(code == Some(0) && said.contains("42"), "{code:?} {said}");
     let (code, said) = shell(&server, &ours, None).await;
     assert_eq!(code, Some(3), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_a_login_of_the_user_it_is_mapped_to() {
+    let (ours, clients) = (Authority::new(), Authority::new());
+    let mut flags = ours.sign("server").flags("tls");
+    flags.extend([
+        format!("--tls-client-ca={}", clients.file().display()),
+        "--tls-client-auth=optional".to_owned(),
+    ]);
+    let server = Node::start("server", &flags).await;
+    let admin = server.client(&ours, None).await.expect("a password does");
+    run(&admin, "CREATE USER ann PASSWORD 'x'").await;
+    let ann = clients.sign("ann");
+    // To be called as a user is called is not enough.
+    assert_eq!(
+        server.who(&ours, Some(&ann)).await,
+        Err(Code::Unauthenticated)
+    );
+    run(&admin, "ALTER USER ann SET CERTIFICATE 'CN=ann'").await;
+    assert_eq!(server.who(&ours, Some(&ann)).await, Ok("ann".to_owned()));
+    assert_eq!(server.who(&ours, None).await, Err(Code::Unauthenticated));
+    let eve = clients.sign("eve");
+    assert_eq!(
+        server.who(&ours, Some(&eve)).await,
+        Err(Code::Unauthenticated)
+    );
+    // Of another authority than that of clients it is refused altogether.
+    let forged = ours.sign("ann");
+    assert!(server.who(&ours, Some(&forged)).await.is_err());
+    // A password says more.
+    let both = server
+        .client(&ours, Some(&ann))
+        .await
+        .expect("a password does");
+    assert_eq!(name(&both).await, Ok("admin".to_owned()));
+
+    let session = server
+        .certified(&ours, Some(&ann))
+        .await
+        .expect("a connection");
+    assert_eq!(name(&session).await, Ok("ann".to_owned()));
+    run(&admin, "ALTER USER ann RESET CERTIFICATE").await;
+    assert_eq!(name(&session).await, Err(Code::Unauthenticated));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -196,6 +241,25 @@ impl Node {
         }
     }
 
+    /// Comes without a login as somebody who trusts `authority` and shows `identity`.
+    async fn certified(
+        &self,
+        authority: &Authority,
+        identity: Option<&CertificateFiles>,
+    ) -> Result<Client, ClientError> {
+        Client::with_certificate(&self.address, authority.client(identity)).await
+    }
+
+    /// Whose session somebody has who comes without a login.
+    async fn who(
+        &self,
+        authority: &Authority,
+        identity: Option<&CertificateFiles>,
+    ) -> Result<String, Code> {
+        let client = self.certified(authority, identity).await;
+        name(&client.map_err(|error| error.code)?).await
+    }
+
     /// Logs in as somebody who trusts `authority` and shows `identity`.
     async fn client(
         &self,
@@ -223,6 +287,18 @@ fn launch(role: &str, flags: &[String]) -> (Process, TempDir) {
 fn joining(scheme: &str, coordinator: &Node, mut flags: Vec<String>) -> Vec<String> {
     flags.push(format!("--coordinator={scheme}://{}", coordinator.address));
     flags
+}
+
+async fn run(client: &Client, sql: &str) {
+    client.run(sql).await.expect("the statement is right");
+}
+
+/// Whose session it is.
+async fn name(client: &Client) -> Result<String, Code> {
+    let answer = client.run("SELECT current_user").await;
+    answer
+        .map(|answer| answer.value())
+        .map_err(|error| error.code)
 }
 
 async fn answer(client: &Client) -> String {

@@ -284,6 +284,11 @@ impl CatalogStore for SqliteCatalog {
             .map_err(|fault| self.error(fault))
     }
 
+    async fn user_of_certificate(&self, names: &[String]) -> Result<Option<User>> {
+        let found = users::of_certificate(&self.database, names).await;
+        found.map_err(|fault| self.error(fault))
+    }
+
     async fn create_user(&self, user: User) -> Result<()> {
         users::create(&self.database, user)
             .await

@@ -31,6 +31,7 @@ use super::backend::Backend;
 use super::client::ClientGuard;
 use super::config::FlightConfig;
 use super::login::Logins;
+use super::peer::Peer;
 use super::results::Results;
 use super::sql_info::ServerInfo;
 use super::status::{malformed, status, unsupported};
@@ -108,7 +109,7 @@ impl Door {
         })
     }
 
-    async fn client(&self, headers: &MetadataMap, peer: &str) -> Result<ClientGuard, Status> {
+    async fn client(&self, headers: &MetadataMap, peer: &Peer) -> Result<ClientGuard, Status> {
         self.shared.logins.client(headers, peer).await
     }
 }
@@ -148,7 +149,7 @@ impl FlightService for Door {
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Self::HandshakeStream>, Status> {
         guarded(async {
-            let peer = peer_of(&request);
+            let peer = Peer::of(&request);
             let (headers, _, mut messages) = request.into_parts();
             let payload = match headers.contains_key("authorization") {
                 true => None,
@@ -178,7 +179,7 @@ impl FlightService for Door {
         request: Request<Criteria>,
     ) -> Result<Response<Self::ListFlightsStream>, Status> {
         guarded(async {
-            let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let client = self.client(request.metadata(), &Peer::of(&request)).await?;
             let flights = self.shared.flights(&client, &request.into_inner())?;
             Ok(Response::new(
                 stream::iter(flights.into_iter().map(Ok)).boxed(),
@@ -192,7 +193,7 @@ impl FlightService for Door {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         guarded(async {
-            let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let client = self.client(request.metadata(), &Peer::of(&request)).await?;
             let info = self
                 .shared
                 .flight_info(&client, request.into_inner())
@@ -207,7 +208,7 @@ impl FlightService for Door {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<PollInfo>, Status> {
         guarded(async {
-            let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let client = self.client(request.metadata(), &Peer::of(&request)).await?;
             let poll = self.shared.poll(&client, request.into_inner()).await?;
             Ok(Response::new(poll))
         })
@@ -219,7 +220,7 @@ impl FlightService for Door {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<SchemaResult>, Status> {
         guarded(async {
-            let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let client = self.client(request.metadata(), &Peer::of(&request)).await?;
             let schema = self.shared.schema(&client, &request.into_inner()).await?;
             Ok(Response::new(SchemaResult { schema }))
         })
@@ -231,7 +232,7 @@ impl FlightService for Door {
         request: Request<Ticket>,
     ) -> Result<Response<Self::DoGetStream>, Status> {
         guarded(async {
-            let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let client = self.client(request.metadata(), &Peer::of(&request)).await?;
             let delivery = client.delivery().with_headers(request.metadata());
             let delivery = delivery.map_err(|error| status(&error))?;
             let deadline = deadline_of(request.metadata());
@@ -247,7 +248,7 @@ impl FlightService for Door {
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoPutStream>, Status> {
         guarded(async {
-            let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let client = self.client(request.metadata(), &Peer::of(&request)).await?;
             let result = self.shared.put(&client, request.into_inner()).await?;
             Ok(Response::new(stream::iter([Ok(result)]).boxed()))
         })
@@ -258,7 +259,7 @@ impl FlightService for Door {
         &self,
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoExchangeStream>, Status> {
-        let _client = self.client(request.metadata(), &peer_of(&request)).await?;
+        let _client = self.client(request.metadata(), &Peer::of(&request)).await?;
         Err(unsupported("DoExchange is not a call of Flight SQL"))
     }
 
@@ -267,7 +268,7 @@ impl FlightService for Door {
         request: Request<Action>,
     ) -> Result<Response<Self::DoActionStream>, Status> {
         guarded(async {
-            let peer = peer_of(&request);
+            let peer = Peer::of(&request);
             let is_member = request.extensions().get::<ClusterMember>().is_some();
             let (headers, _, action) = request.into_parts();
             let acted = self.shared.act(&headers, action, &peer, is_member);
@@ -286,7 +287,7 @@ impl FlightService for Door {
         &self,
         request: Request<Empty>,
     ) -> Result<Response<Self::ListActionsStream>, Status> {
-        let _client = self.client(request.metadata(), &peer_of(&request)).await?;
+        let _client = self.client(request.metadata(), &Peer::of(&request)).await?;
         let actions = super::actions::served().into_iter().map(Ok);
         Ok(Response::new(
             stream::iter(actions.collect::<Vec<_>>()).boxed(),
@@ -323,12 +324,6 @@ async fn basic_payload(
     let auth = BasicAuth::decode(first.payload)
         .map_err(|_error| malformed("the payload of the handshake is not user and password"))?;
     Ok(Some((auth.username, auth.password)))
-}
-
-fn peer_of<T>(request: &Request<T>) -> String {
-    request
-        .remote_addr()
-        .map_or_else(|| "unknown".to_owned(), |address| address.to_string())
 }
 
 /// The client's deadline. Tonic applies it to the first answer only, not to a stream.

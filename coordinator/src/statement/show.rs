@@ -127,7 +127,7 @@ async fn answer(context: &StatementContext, show: &Show) -> Result<Answer> {
             Answer::Query("SELECT name, kind, scope FROM system.secrets ORDER BY name".to_owned())
         }
         Show::Setting(_) => Answer::Text(&["name", "value"]),
-        Show::Users => Answer::Text(&["name", "admin"]),
+        Show::Users => Answer::Text(&["name", "admin", "certificate"]),
         Show::Roles => Answer::Text(show_rights::ROLES),
         Show::Grants { .. } => Answer::Text(show_rights::GRANTS),
         Show::Tokens => Answer::Text(tokens::LISTED),
@@ -149,8 +149,10 @@ async fn text_rows(context: &StatementContext, show: &Show) -> Result<Vec<Vec<Op
         Show::Users => {
             context.admin_only("list users")?;
             let users = context.core().catalog.users().await?;
-            let row =
-                |user: waterbuck_catalog::User| vec![Some(user.name), Some(user.admin.to_string())];
+            let row = |user: waterbuck_catalog::User| {
+                let admin = user.admin.to_string();
+                vec![Some(user.name), Some(admin), user.certificate]
+            };
             Ok(users.into_iter().map(row).collect())
         }
         Show::Roles => show_rights::roles(context).await,

@@ -67,7 +67,8 @@ pub struct CreateUser {
     pub admin: bool,
 }
 
-/// `ALTER USER name [PASSWORD '…'] [ADMIN | NOT ADMIN]`.
+/// `ALTER USER name [PASSWORD '…'] [ADMIN | NOT ADMIN]`, `ALTER USER name SET CERTIFICATE '…'`,
+/// `ALTER USER name RESET CERTIFICATE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterUser {
     /// The user's name.
@@ -76,6 +77,17 @@ pub struct AlterUser {
     pub password: Option<Hidden>,
     /// Whether the user may do everything; unchanged when absent.
     pub admin: Option<bool>,
+    /// Which certificate is the user's; unchanged when absent.
+    pub certificate: Option<CertificateChange>,
+}
+
+/// What becomes of the certificate that is a user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateChange {
+    /// That with this name, after its kind: `CN=ann`, `DNS:…`, `EMAIL:…`, `URI:…`.
+    Set(String),
+    /// None.
+    Reset,
 }
 
 /// `DROP USER [IF EXISTS] name`.

@@ -461,3 +461,22 @@ fn limits_are_set_and_taken_away() {
     error("ALTER USER anna SET LIMIT memory_limit");
     error("ALTER USER anna SET LIMIT memory_limit =");
 }
+
+#[test]
+fn certificates_are_given_to_users_by_a_name_after_its_kind() {
+    let altered = |sql| match one(sql) {
+        Statement::AlterUser(alter) => (alter.password, alter.admin, alter.certificate),
+        other => panic!("{other:?}"),
+    };
+    let set = CertificateChange::Set("CN=Ann".to_owned());
+    let sql = "ALTER USER ann SET CERTIFICATE 'CN=Ann'";
+    assert_eq!(altered(sql), (None, None, Some(set)));
+    let sql = "ALTER USER ann RESET CERTIFICATE";
+    assert_eq!(altered(sql), (None, None, Some(CertificateChange::Reset)));
+    for wrong in ["ann", "CN=", "cn=ann", "IP:127.0.0.1", ""] {
+        let text = error(&format!("ALTER USER ann SET CERTIFICATE '{wrong}'"));
+        assert!(text.to_string().contains("'CN=ann'"), "{text}");
+    }
+    error("ALTER USER ann SET CERTIFICATE");
+    error("ALTER USER ann SET CERTIFICATE 'CN=ann' ADMIN");
+}

@@ -129,6 +129,7 @@ async fn the_last_admin_stays() {
         name: name.to_owned(),
         password_hash: "$argon2id$".to_owned(),
         admin,
+        certificate: None,
     };
     assert!(!format!("{:?}", user("admin", true)).contains("argon"));
     store.put_user(user("admin", true)).await.unwrap();
@@ -194,6 +195,7 @@ async fn tokens_belong_to_a_user_and_go_with_them() {
             name: name.to_owned(),
             password_hash: "$argon2id$".to_owned(),
             admin: name == "admin",
+            certificate: None,
         };
         store.put_user(user).await.unwrap();
     }
@@ -230,6 +232,7 @@ async fn limits_belong_to_users_and_roles_and_go_with_them() {
             name: name.to_owned(),
             password_hash: "$argon2id$".to_owned(),
             admin: name == "admin",
+            certificate: None,
         };
         store.put_user(user).await.unwrap();
     }

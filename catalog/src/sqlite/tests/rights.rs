@@ -23,6 +23,7 @@ pub(super) async fn peopled() -> Fixture {
             name: name.to_owned(),
             password_hash: "$argon2id$".to_owned(),
             admin: name == "admin",
+            certificate: None,
         };
         fixture.store.create_user(user).await.unwrap();
     }

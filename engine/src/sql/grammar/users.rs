@@ -4,10 +4,11 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::limits;
 use crate::Error;
+use crate::client_certificate::KINDS;
 use crate::sql::cursor::Cursor;
 use crate::sql::fault::Parsed;
 use crate::sql::rights::Grantee;
-use crate::sql::security::{AlterUser, CreateUser, DropUser, Hidden};
+use crate::sql::security::{AlterUser, CertificateChange, CreateUser, DropUser, Hidden};
 use crate::sql::statement::Statement;
 
 pub(super) fn create_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
@@ -31,15 +32,41 @@ pub(super) fn alter_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     if limits::at_limit(cursor) {
         return limits::alter_limit(cursor, Grantee::User(name));
     }
-    let (password, admin) = attributes(cursor)?;
-    if password.is_none() && admin.is_none() {
+    let certificate = certificate(cursor)?;
+    let (password, admin) = match certificate {
+        Some(_) => (None, None),
+        None => attributes(cursor)?,
+    };
+    if password.is_none() && admin.is_none() && certificate.is_none() {
         return cursor.expected("PASSWORD, ADMIN or NOT ADMIN");
     }
     Ok(Statement::AlterUser(AlterUser {
         name,
         password,
         admin,
+        certificate,
     }))
+}
+
+/// `SET CERTIFICATE '…'`, `RESET CERTIFICATE`.
+fn certificate(cursor: &mut Cursor<'_>) -> Parsed<Option<CertificateChange>> {
+    if cursor.eat(&["RESET", "CERTIFICATE"]) {
+        return Ok(Some(CertificateChange::Reset));
+    }
+    if !cursor.eat(&["SET", "CERTIFICATE"]) {
+        return Ok(None);
+    }
+    cursor.eat_token(&Token::Eq);
+    let name = cursor.string()?;
+    let is_whole = |kind: &str| name.len() > kind.len() && name.starts_with(kind);
+    if KINDS.into_iter().any(is_whole) {
+        return Ok(Some(CertificateChange::Set(name)));
+    }
+    Err(Error::invalid(format!(
+        "\"{name}\" is no name in a certificate: write it as 'CN=ann', 'DNS:ann.example.org', \
+         'EMAIL:ann@example.org' or 'URI:spiffe://example.org/ann'"
+    ))
+    .into())
 }
 
 pub(super) fn drop_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
