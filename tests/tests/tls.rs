@@ -51,9 +51,10 @@ async fn with_an_authority_of_clients_they_must_have_a_certificate() {
     assert!(server.client(&ours, None).await.is_err());
     let forged = ours.sign("forged");
     assert!(server.client(&ours, Some(&forged)).await.is_err());
-    let (code, said) = shell(&server, &ours, Some(&ann)).await;
+    let login = format!("admin:{PASSWORD}@");
+    let (code, said) = shell((&server, &login), &ours, Some(&ann)).await;
     assert!(code == Some(0) && said.contains("42"), "{code:?} {said}");
-    let (code, said) = shell(&server, &ours, None).await;
+    let (code, said) = shell((&server, &login), &ours, None).await;
     assert_eq!(code, Some(3), "{said}");
 }
 
@@ -97,6 +98,8 @@ async fn a_certificate_is_a_login_of_the_user_it_is_mapped_to() {
         .await
         .expect("a connection");
     assert_eq!(name(&session).await, Ok("ann".to_owned()));
+    let (code, said) = shell((&server, ""), &ours, Some(&ann)).await;
+    assert!(code == Some(0) && said.contains("42"), "{code:?} {said}");
     run(&admin, "ALTER USER ann RESET CERTIFICATE").await;
     assert_eq!(name(&session).await, Err(Code::Unauthenticated));
 }
@@ -322,11 +325,11 @@ async fn spread(client: &Client) -> String {
 
 /// The exit code and the output of a shell that asks for 41 + 1.
 async fn shell(
-    server: &Node,
+    (server, login): (&Node, &str),
     authority: &Authority,
     identity: Option<&CertificateFiles>,
 ) -> (Option<i32>, String) {
-    let url = format!("grpc+tls://admin:{PASSWORD}@{}", server.address);
+    let url = format!("grpc+tls://{login}{}", server.address);
     let mut command = tokio::process::Command::new(waterbuck_binary());
     command
         .args([

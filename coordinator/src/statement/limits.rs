@@ -42,7 +42,7 @@ pub(super) async fn rows(context: &StatementContext) -> Result<Vec<Vec<Option<St
     let limits = context.core().catalog.limits().await?.into_iter();
     let row = |limit: Limit| {
         let Limit { of, name, value } = limit;
-        let cells = [of.noun(), of.name(), &name, &value];
+        let cells = [of.noun(), of.name(), name.as_str(), value.as_str()];
         cells.map(|cell| Some(cell.to_owned())).to_vec()
     };
     Ok(limits
