@@ -52,9 +52,9 @@ async fn with_an_authority_of_clients_they_must_have_a_certificate() {
     let forged = ours.sign("forged");
     assert!(server.client(&ours, Some(&forged)).await.is_err());
     let login = format!("admin:{PASSWORD}@");
-    let (code, said) = shell((&server, &login), &ours, Some(&ann)).await;
+    let (code, said) = shell((&server, login.as_str()), &ours, Some(&ann)).await;
     assert!(code == Some(0) && said.contains("42"), "{code:?} {said}");
-    let (code, said) = shell((&server, &login), &ours, None).await;
+    let (code, said) = shell((&server, login.as_str()), &ours, None).await;
     assert_eq!(code, Some(3), "{said}");
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Bound {
 /// Binds the names of one statement.
 pub(crate) struct Binder<'a> {
     pub(super) context: &'a StatementContext,
-    /// What is being bound with one user's         if !self.rights().is_bound_as(&now) {: the statement, or the body of a view.
+    /// What is being bound with one user's rights: the statement, or the body of a view.
     pub(super) scope: Scope,
     /// Tables by id, opened once for all scopes, and what was pinned of each.
     opened: HashMap<i64, (Arc<dyn TableProvider>, Value)>,
@@ -54,7 +54,7 @@ pub(crate) struct Binder<'a> {
 /// A part of a statement that is bound with the same rights.
 #[derive(Default)]
 pub(super) struct Scope {
-    /// Whose they are; read when a name or a call asks for them.
+    /// Whose they are; without any, those of the statement's user.
     pub(super) rights: Option<Arc<Rights>>,
     /// Tables and views by schema and name, as these rights let them be seen.
     pub(super) found: BTreeMap<(String, String), Arc<dyn TableProvider>>,
@@ -286,8 +286,7 @@ impl<'a> Binder<'a> {
             return Ok(());
         }
         let now = self.context.session.rights().await?;
-        let reader = self.scope.rights.as_ref();
-        if reader.is_some_and(|rights| !rights.is_bound_as(&now)) {
+        if !self.rights().is_bound_as(&now) {
             return Err(policies_changed());
         }
         let catalog = &self.context.core().catalog;

@@ -176,7 +176,6 @@ impl Statement {
                 ..
             }) => "ALTER ROLE",
             Self::AlterUser(_) | Self::AlterLimit(_) => "ALTER USER",
-            Self::AlterLimit(_) => "ALTER USER",
             Self::DropUser(_) => "DROP USER",
             Self::CreateToken(_) => "CREATE TOKEN",
             Self::DropToken(_) => "DROP TOKEN",
