@@ -166,7 +166,7 @@ async fn statements_that_are_dropped_happen_whole_or_not_at_all() {
 async fn a_change_is_made_to_what_was_checked_and_to_nothing_that_took_its_name() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
-    let name = main("x");
+    let (name, other) = (main("x"), main("y"));
     let checked = Some(fixture.create(external("x")).await.id);
     // Another session puts something of its own there.
     store
@@ -181,7 +181,7 @@ async fn a_change_is_made_to_what_was_checked_and_to_nothing_that_took_its_name(
             .await
             .unwrap_err(),
         store
-            .rename_table(&name, checked, &main("y"))
+            .rename_table(&name, checked, &other)
             .await
             .unwrap_err(),
         store
@@ -206,8 +206,8 @@ async fn a_change_is_made_to_what_was_checked_and_to_nothing_that_took_its_name(
     let id = there.map(|table| table.id);
     let replaced = store.create_table(external("x"), OnExisting::ReplaceOnly(id));
     let id = replaced.await.unwrap().map(|table| table.id);
-    store.rename_table(&name, id, &main("y")).await.unwrap();
-    let dropped = store.drop_table(&main("y"), id, DropKind::Table, false);
+    store.rename_table(&name, id, &other).await.unwrap();
+    let dropped = store.drop_table(&other, id, DropKind::Table, false);
     assert_eq!(dropped.await.unwrap().map(|table| table.id), id);
 }
 
