@@ -12,7 +12,7 @@ use crate::missing::missing_column;
 use crate::rights::{GrantChange, GrantTarget, Granted, Securable};
 use crate::sqlite::database::Database;
 use crate::sqlite::fault::Outcome;
-use crate::sqlite::lookup::{live_schema, missing_schema};
+use crate::sqlite::lookup::{check_same, live_schema, missing_schema};
 
 /// Where there is no id.
 const NO_ID: i64 = -1;
@@ -93,7 +93,7 @@ pub(super) async fn grant(database: &Database, change: &GrantChange) -> Outcome<
     check_grantees(&mut write, &change.grantees).await?;
     let mut columns = HashMap::new();
     for target in &change.targets {
-        let place = place(&mut write, &target.object).await?;
+        let place = place(&mut write, &target.object, change.schema_id).await?;
         check_column(&mut write, target, &mut columns).await?;
         for grantee in &change.grantees {
             sqlx::query(SQL)
@@ -128,7 +128,7 @@ pub(super) async fn revoke(database: &Database, change: &GrantChange) -> Outcome
     check_grantees(&mut write, &change.grantees).await?;
     let mut columns = HashMap::new();
     for target in &change.targets {
-        let place = place(&mut write, &target.object).await?;
+        let place = place(&mut write, &target.object, change.schema_id).await?;
         check_column(&mut write, target, &mut columns).await?;
         for grantee in &change.grantees {
             sqlx::query(sql)
@@ -153,13 +153,20 @@ async fn check_grantees(connection: &mut SqliteConnection, grantees: &[Grantee])
     Ok(())
 }
 
-async fn place<'a>(connection: &mut SqliteConnection, object: &'a Securable) -> Outcome<Place<'a>> {
+async fn place<'a>(
+    connection: &mut SqliteConnection,
+    object: &'a Securable,
+    schema_id: Option<i64>,
+) -> Outcome<Place<'a>> {
     let (kind, id, name) = match object {
         Securable::Catalog => ("catalog", NO_ID, ""),
         Securable::Function(name) => ("function", NO_ID, name.as_str()),
         Securable::Setting(name) => ("setting", NO_ID, name.as_str()),
         Securable::Schema(name) => match live_schema(connection, "", name).await? {
-            Some((id, _)) => ("schema", id, ""),
+            Some((id, _)) => {
+                check_same(name, id, schema_id)?;
+                ("schema", id, "")
+            }
             None => return Err(missing_schema(connection, name).await?.into()),
         },
         Securable::Relation { id, .. } => {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use waterbuck_engine::sql::ActiveRoles;
+use waterbuck_engine::sql::{ActiveRoles, Grantee, Privilege};
 use waterbuck_engine::{ErrorKind, Result};
 
 use super::fixture::{Fixture, external, file, main, view};
+use super::rights::give;
 use crate::model::{DropKind, FileChange, NewTable, OnExisting};
 use crate::open_sqlite;
+use crate::rights::{GrantChange, Securable};
 use crate::store::CatalogStore;
 
 /// Eight tasks on each of two stores, as two processes have them.
@@ -212,7 +214,7 @@ async fn a_change_is_made_to_what_was_checked_and_to_nothing_that_took_its_name(
 }
 
 #[tokio::test]
-async fn a_schema_that_took_the_name_of_another_is_not_dropped_for_it() {
+async fn a_schema_that_took_the_name_of_another_is_not_changed_for_it() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
     let schema_id = async || {
@@ -225,6 +227,20 @@ async fn a_schema_that_took_the_name_of_another_is_not_dropped_for_it() {
     store.drop_schema("s", checked, false, false).await.unwrap();
     assert_eq!(schema_id().await, None);
     store.create_schema("s", false, None).await.unwrap();
+    let other = Securable::Schema("s".to_owned());
+    let everybody = Grantee::Role("public".to_owned());
+    let change = GrantChange {
+        schema_id: checked,
+        ..give(Privilege::Select, other.clone(), everybody.clone())
+    };
+    let owned = store.set_owner(&other, checked, &everybody).await;
+    for outcome in [
+        owned,
+        store.grant(&change).await,
+        store.revoke(&change).await,
+    ] {
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Conflict);
+    }
     let error = store
         .drop_schema("s", checked, true, true)
         .await

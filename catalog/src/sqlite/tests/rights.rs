@@ -35,6 +35,7 @@ pub(super) async fn peopled() -> Fixture {
 
 pub(super) fn give(privilege: Privilege, object: Securable, to: Grantee) -> GrantChange {
     GrantChange {
+        schema_id: None,
         targets: vec![GrantTarget {
             privilege,
             object,
@@ -145,7 +146,7 @@ async fn makers_own_what_they_make_and_can_give_it_away() {
     assert!(rights(&fixture, "ann").await.owns(&object));
     let other = fixture.other().await;
     assert_eq!(other.table(&main("m")).await.unwrap().unwrap(), table);
-    store.set_owner(&object, &role("r")).await.unwrap();
+    store.set_owner(&object, None, &role("r")).await.unwrap();
     let now = other.table(&main("m")).await.unwrap().unwrap();
     assert_eq!(now.owner, Some(role("r")));
     assert!(!rights(&fixture, "ann").await.owns(&object));
@@ -154,7 +155,10 @@ async fn makers_own_what_they_make_and_can_give_it_away() {
         .await
         .unwrap();
     assert!(rights(&fixture, "bob").await.owns(&object));
-    let error = store.set_owner(&object, &user("an")).await.unwrap_err();
+    let error = store
+        .set_owner(&object, None, &user("an"))
+        .await
+        .unwrap_err();
     assert_eq!(
         error.message(),
         "user \"an\" does not exist; did you mean \"ann\"?"
