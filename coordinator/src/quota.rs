@@ -305,7 +305,7 @@ impl Quota {
         self.limits.read().by_name.get(name).cloned()
     }
 
-    /// An error that names a setting, and of a setting that has come to a limit whose limit it is.
+    /// The error, which may name a setting: where that has come to a limit, with whose limit it is.
     pub(crate) fn explained(&self, error: Error, settings: &Settings) -> Error {
         let limit = LIMITED_SETTINGS.into_iter().find_map(|name| {
             let named = error.message().contains(name);
@@ -315,7 +315,7 @@ impl Quota {
         let Some((name, whose)) = limit else {
             return error;
         };
-        let message = format!("{}; \"{name}\" is a limit of {whose}", error.message());
+        let message = format!("{error}; \"{name}\" is a limit of {whose}");
         Error::new(error.kind(), message)
     }
 
@@ -437,6 +437,21 @@ mod tests {
         assert_eq!(quota.whose("memory_limit", &settings), Some(role("one")));
         assert_eq!(quota.whose("query_timeout", &settings), Some(role("two")));
         assert_eq!(quota.whose("max_sql_length", &settings), None);
+    }
+
+    #[test]
+    fn an_error_that_names_a_setting_says_whose_limit_it_has_come_to() {
+        let quota = quota_of(&[limit(&role("one"), ("memory_limit", "64MiB"))]);
+        let told = |settings: &Settings| {
+            let error = Error::invalid("raise memory_limit");
+            quota.explained(error, settings).message().to_owned()
+        };
+        let limited = quota.limited(Settings::new());
+        let whose = "raise memory_limit; \"memory_limit\" is a limit of role \"one\"";
+        assert_eq!(told(&limited), whose);
+        let mut less = Settings::new();
+        less.set("memory_limit", "32MiB").unwrap();
+        assert_eq!(told(&less), "raise memory_limit");
     }
 
     #[test]

@@ -125,7 +125,7 @@ fn deliver(
     let mut builder = RecordBatchReceiverStreamBuilder::new(schema, 2);
     let tx = builder.tx();
     let record = Arc::clone(&query.record);
-    let ends_query = query.ends_query;
+    let (settings, ends_query) = (query.settings.clone(), query.ends_query);
     let driver_core = Arc::clone(&core);
     builder.spawn(async move {
         let timeout = query.settings.values().query_timeout;
@@ -146,7 +146,7 @@ fn deliver(
         }
     });
     let rows = builder.build();
-    Box::pin(ResultStream::new(rows, record, core, ends_query))
+    Box::pin(ResultStream::new(rows, record, core, settings, ends_query))
 }
 
 /// Counts a query that needs a turn against its user's limit.
