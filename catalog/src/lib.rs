@@ -29,7 +29,7 @@ pub use model::{
     Secret, TableDef, TableKind, TableName, TableStatistics, User, ViewDef,
 };
 pub use rights::{
-    GrantChange, GrantTarget, Granted, Membership, Policy, Rights, RightsStore, RoleChange,
+    GrantChange, GrantTarget, Granted, Limit, Membership, Policy, Rights, RightsStore, RoleChange,
     Securable,
 };
 pub use sqlite::open_sqlite;

@@ -155,6 +155,9 @@ pub enum OnExisting {
     Skip,
     /// `OR REPLACE`: a view takes the place of a view, a table of a table.
     Replace,
+    /// As `Replace`, of the table or view that has this id or, without one, of nothing: of what the
+    /// caller has checked. `Conflict` when something else is there.
+    ReplaceOnly(Option<i64>),
 }
 
 /// Which statement drops: `DROP TABLE` (managed and external) or `DROP VIEW`.
@@ -286,6 +289,8 @@ pub struct User {
     pub password_hash: String,
     /// Has the role `admin`, given directly or with another role.
     pub admin: bool,
+    /// The name in a client's certificate, after its kind, that is the user's and nobody else's.
+    pub certificate: Option<String>,
 }
 
 /// The hash stays out of logs.
@@ -294,6 +299,7 @@ impl fmt::Debug for User {
         f.debug_struct("User")
             .field("name", &self.name)
             .field("admin", &self.admin)
+            .field("certificate", &self.certificate)
             .finish()
     }
 }

@@ -4,11 +4,13 @@
 //! is dropped, or the process is killed, either the whole change is there or nothing of it. After a
 //! dropped future or a crash the caller must read to know which.
 //!
+//! A name may mean something else by the time of a change than when the caller looked it up. Changes by
+//! name take the id of what the caller has checked, in `only`, and are made to that alone.
+//!
 //! Errors: `NotFound` carries the nearest existing name, `AlreadyExists` is the loser of a race for
 //! a name, `Conflict` means read again and retry, `Unavailable` means the database was busy too long
 //! or cannot be reached.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -19,7 +21,7 @@ use crate::model::{
     ApiToken, ColumnDef, DataFile, DropKind, FileChange, NewDataFile, NewTable, OnExisting,
     SchemaDef, Secret, TableDef, TableName, TableStatistics, User,
 };
-use crate::rights::RightsStore;
+use crate::rights::{Limit, RightsStore};
 
 /// Where names, files, statistics, secrets and users are kept.
 #[async_trait]
@@ -44,8 +46,14 @@ pub trait CatalogStore: RightsStore + fmt::Debug + Send + Sync {
     ) -> Result<bool>;
 
     /// Drops a schema; false when it is absent and `if_exists` is set. With objects in it, needs
-    /// `cascade`.
-    async fn drop_schema(&self, name: &str, if_exists: bool, cascade: bool) -> Result<bool>;
+    /// `cascade`. `Conflict` when it has not the id `only`.
+    async fn drop_schema(
+        &self,
+        name: &str,
+        only: Option<i64>,
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<bool>;
 
     /// Sets or removes the comment on a schema.
     async fn set_schema_comment(&self, name: &str, comment: Option<&str>) -> Result<()>;
@@ -76,23 +84,29 @@ pub trait CatalogStore: RightsStore + fmt::Debug + Send + Sync {
 
     /// Drops what stands behind a name and returns what it was; `None` when it is absent and
     /// `if_exists` is set. The catalog leaves a managed table's files alone: older snapshots show them.
+    /// `Conflict` when what is there has not the id `only`.
     async fn drop_table(
         &self,
         name: &TableName,
+        only: Option<i64>,
         expected: DropKind,
         if_exists: bool,
     ) -> Result<Option<TableDef>>;
 
-    /// Renames, also into another schema; id, files and statistics stay.
-    async fn rename_table(&self, name: &TableName, to: &TableName) -> Result<()>;
+    /// Renames, also into another schema; id, files and statistics stay. `Conflict` when what is there
+    /// has not the id `only`.
+    async fn rename_table(&self, name: &TableName, only: Option<i64>, to: &TableName)
+    -> Result<()>;
 
     /// Replaces the columns of an external table, after they have been inferred again.
     async fn set_external_columns(&self, id: i64, columns: Vec<ColumnDef>) -> Result<()>;
 
-    /// Sets or removes the comment on a table or view, or on one of its columns.
+    /// Sets or removes the comment on a table or view, or on one of its columns. `Conflict` when what
+    /// is there has not the id `only`.
     async fn set_comment(
         &self,
         name: &TableName,
+        only: Option<i64>,
         column: Option<&str>,
         comment: Option<&str>,
     ) -> Result<()>;
@@ -141,10 +155,14 @@ pub trait CatalogStore: RightsStore + fmt::Debug + Send + Sync {
 
     async fn user(&self, name: &str) -> Result<Option<User>>;
 
+    /// The user whose certificate one of these names is; `None` when there is none, or more than one.
+    async fn user_of_certificate(&self, names: &[String]) -> Result<Option<User>>;
+
     /// Adds a user; `AlreadyExists` when the name is taken.
     async fn create_user(&self, user: User) -> Result<()>;
 
-    /// Adds or changes a user. The last admin stays one.
+    /// Adds or changes a user. The last admin stays one; `AlreadyExists` when the certificate is another
+    /// user's.
     async fn put_user(&self, user: User) -> Result<()>;
 
     /// Removes a user with their tokens, their limits and what they were given; false when absent and
@@ -165,14 +183,12 @@ pub trait CatalogStore: RightsStore + fmt::Debug + Send + Sync {
     async fn drop_token(&self, user: &str, name: &str, if_exists: bool)
     -> Result<Option<ApiToken>>;
 
-    /// The limits of one user, by name.
-    async fn limits(&self, user: &str) -> Result<BTreeMap<String, String>>;
+    /// All limits of roles and users. Those that bind a user are in the user's
+    /// [`Rights`](crate::Rights::limits).
+    async fn limits(&self) -> Result<Vec<Limit>>;
 
-    /// User, name and value of all limits.
-    async fn all_limits(&self) -> Result<Vec<(String, String, String)>>;
-
-    /// Sets a limit of a user, or takes it away; `NotFound` when there is no such user.
-    async fn set_limit(&self, user: &str, name: &str, value: Option<&str>) -> Result<()>;
+    /// Sets a limit of a user or role, or takes it away; `NotFound` when there is no such one.
+    async fn set_limit(&self, of: &Grantee, name: &str, value: Option<&str>) -> Result<()>;
 
     /// A small value kept for the cluster, such as its id or its token.
     async fn setting(&self, key: &str) -> Result<Option<String>>;

@@ -238,7 +238,7 @@ async fn not_for_others(store: &dyn CatalogStore) {
     let from = TableName::new("main", "odd");
     store.create_schema("side", false, None).await.unwrap();
     store
-        .rename_table(&from, &TableName::new("side", "odd"))
+        .rename_table(&from, None, &TableName::new("side", "odd"))
         .await
         .unwrap();
 }

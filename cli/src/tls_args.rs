@@ -16,10 +16,15 @@ pub(crate) struct TlsArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Certificate authorities (PEM) of which every client of the Flight port must have a
-    /// certificate
+    /// Certificate authorities (PEM) of the clients of the Flight port: a client with a certificate of
+    /// them logs in as the user whom it is mapped to
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_client_ca: Option<PathBuf>,
+
+    /// Whether clients must have a certificate of --tls-client-ca: required or optional [default:
+    /// required]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) tls_client_auth: Option<String>,
 
     /// Certificate authority (PEM) that has signed the certificates of the cluster's processes
     #[arg(long, value_name = "FILE")]

@@ -133,7 +133,7 @@ impl Coordinator {
         let core = Arc::new(Core {
             places,
             authority: Authority::new(Arc::clone(&parts.catalog), parts.oidc),
-            quotas: Quotas::new(Arc::clone(&parts.catalog)),
+            quotas: Quotas::default(),
             catalog: parts.catalog,
             planner,
             runtime: parts.runtime,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use waterbuck_catalog::{Securable, TableKind};
 use waterbuck_engine::cluster::HEARTBEAT_ACTION;
-use waterbuck_engine::sql::Privilege;
+use waterbuck_engine::sql::{ActiveRoles, Privilege};
 use waterbuck_engine::ticket::TaskTicket;
 use waterbuck_engine::{Error, Result};
 
@@ -56,6 +56,17 @@ impl Backend for Door {
         })
     }
 
+    async fn login_with_certificate(
+        &self,
+        names: &[String],
+        peer: &str,
+    ) -> Result<Arc<dyn FlightSession>> {
+        let admitted = self.0.core().authority.by_certificate(names).await;
+        let claimed = names.first().map_or("", String::as_str);
+        let (session, _) = self.open(admitted, claimed, peer).await?;
+        Ok(session)
+    }
+
     async fn handle_action(
         &self,
         kind: &str,
@@ -85,7 +96,9 @@ impl Door {
         let core = self.0.core();
         let opened = async {
             let admitted = admitted?;
-            let counted = core.quotas.read(&admitted.user.name).await?.session()?;
+            let user = &admitted.user.name;
+            let rights = core.catalog.rights(user, &ActiveRoles::All).await?;
+            let counted = core.quotas.renew(&rights)?.session()?;
             Ok::<_, Error>((admitted, counted))
         };
         let (admitted, counted) = opened

@@ -1,5 +1,5 @@
-//! What one user may have of the server: limits that administrators set, and what counts against
-//! them.
+//! What one user may have of the server: limits that administrators set for users and roles, and what
+//! counts against them.
 //!
 //! A limit that has the name of a setting is the most that the setting may say in the user's
 //! sessions. The others are counted here, over all sessions of the user on this coordinator.
@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
-use waterbuck_catalog::CatalogStore;
+use waterbuck_catalog::{Limit, Rights};
 use waterbuck_engine::settings::{Settings, parse_bytes};
+use waterbuck_engine::sql::Grantee;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use crate::names::did_you_mean;
@@ -37,28 +38,35 @@ const SCAN: &str = "max_scan_bytes";
 const COUNTED: [&str; 5] = [QUERIES, SESSIONS, ROWS, SCAN, RATE];
 
 /// The users who have been seen, with what counts against each.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Quotas {
-    catalog: Arc<dyn CatalogStore>,
     users: DashMap<String, Arc<Quota>>,
 }
 
 /// One user's limits, and what counts against them now.
 #[derive(Debug)]
 pub(crate) struct Quota {
-    user: String,
     limits: RwLock<Limits>,
     queries: AtomicUsize,
     sessions: AtomicUsize,
     statements: Mutex<Second>,
 }
 
-/// Limits by kind; what is not there is not limited.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Limits by name; what is not there is not limited.
+#[derive(Debug, Default)]
 struct Limits {
+    /// What was made into these.
+    texts: Vec<Limit>,
+    /// The limits of settings, as values of the same settings.
     settings: Settings,
-    limited: Vec<&'static str>,
-    counted: BTreeMap<&'static str, u64>,
+    by_name: BTreeMap<&'static str, Bound>,
+}
+
+/// The most there may be of something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Bound {
+    amount: u128,
+    whose: Grantee,
 }
 
 /// Statements that began within the second since `begun`.
@@ -82,27 +90,24 @@ impl Drop for Counted {
 }
 
 impl Quotas {
-    pub(crate) fn new(catalog: Arc<dyn CatalogStore>) -> Self {
-        Self {
-            catalog,
-            users: DashMap::new(),
-        }
-    }
-
     /// The quota of `user` with the limits that were read last.
     pub(crate) fn of(&self, user: &str) -> Arc<Quota> {
         let quota = self.users.entry(user.to_owned());
-        Arc::clone(&quota.or_insert_with(|| Arc::new(Quota::new(user))))
+        Arc::clone(&quota.or_insert_with(|| Arc::new(Quota::new())))
     }
 
-    /// The quota of `user` with the limits as they are in the catalog, for all of their sessions.
+    /// The quota of a user with the limits that are among the user's rights, for all of the user's
+    /// sessions.
     ///
     /// # Errors
-    /// When the catalog cannot be read.
-    pub(crate) async fn read(&self, user: &str) -> Result<Arc<Quota>> {
-        let limits = Limits::read(&self.catalog.limits(user).await?)?;
-        let quota = self.of(user);
-        *quota.limits.write() = limits;
+    /// When the catalog holds a limit that is none.
+    pub(crate) fn renew(&self, rights: &Rights) -> Result<Arc<Quota>> {
+        let quota = self.of(rights.user());
+        let is_known = quota.limits.read().texts == rights.limits();
+        if !is_known {
+            let limits = Limits::read(rights.limits())?;
+            *quota.limits.write() = limits;
+        }
         Ok(quota)
     }
 }
@@ -111,8 +116,8 @@ impl Quotas {
 ///
 /// # Errors
 /// When there is no such limit, or it cannot have the value.
-pub(crate) fn check_limit(name: &str, value: &str) -> Result<()> {
-    Limits::default().set(name, value)
+pub(crate) fn check_limit(limit: &Limit) -> Result<()> {
+    Limits::default().add(limit)
 }
 
 /// Checks that there is a limit of that name.
@@ -131,59 +136,70 @@ pub(crate) fn check_limit_name(name: &str) -> Result<()> {
 }
 
 impl Limits {
-    fn read(texts: &BTreeMap<String, String>) -> Result<Self> {
-        let mut limits = Self::default();
-        for (name, value) in texts {
-            limits.set(name, value)?;
+    /// Of several limits of one name the most generous: a role gives more, and takes nothing that
+    /// another gives.
+    fn read(texts: &[Limit]) -> Result<Self> {
+        let mut limits = Self {
+            texts: texts.to_vec(),
+            ..Self::default()
+        };
+        for limit in texts {
+            limits.add(limit)?;
         }
         Ok(limits)
     }
 
-    fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        let none = || {
-            Error::invalid(format!(
-                "\"{value}\" is no limit for \"{name}\": give more than 0, or RESET LIMIT {name}"
-            ))
-        };
-        if let Some(known) = LIMITED_SETTINGS.into_iter().find(|known| *known == name) {
-            self.settings.set(known, value)?;
-            let values = self.settings.values();
-            let says_none = match known {
-                "memory_limit" => values.memory_limit == 0,
-                "query_timeout" => values.query_timeout.is_zero(),
-                _ => false,
-            };
-            self.limited.push(known);
-            return if says_none { Err(none()) } else { Ok(()) };
-        }
-        let Some(known) = COUNTED.into_iter().find(|known| *known == name) else {
-            return check_limit_name(name);
-        };
-        let count = match known {
-            SCAN => parse_bytes(value).ok(),
-            _ => value.trim().parse().ok(),
-        };
-        let count = count.filter(|count| *count > 0);
-        self.counted.insert(known, count.ok_or_else(none)?);
-        Ok(())
+    /// Whether a setting goes beyond its limit.
+    fn lowers(&self, name: &str, settings: &Settings) -> bool {
+        let now = amount_of(name, settings);
+        let bound = self.by_name.get(name);
+        bound.is_some_and(|bound| now.is_none_or(|now| now > bound.amount))
     }
 
-    /// The lower of a setting's value and its limit; 0 of either stands for none.
-    fn lowered(&self, name: &str, settings: &Settings) -> bool {
-        let (limit, now) = (self.settings.values(), settings.values());
-        match name {
-            "max_expression_depth" => now.max_expression_depth > limit.max_expression_depth,
-            "max_sql_length" => now.max_sql_length > limit.max_sql_length,
-            "memory_limit" => now.memory_limit == 0 || now.memory_limit > limit.memory_limit,
-            _ => now.query_timeout.is_zero() || now.query_timeout > limit.query_timeout,
+    fn add(&mut self, limit: &Limit) -> Result<()> {
+        let (name, value) = (limit.name.as_str(), limit.value.as_str());
+        let mut settings = self.settings.clone();
+        let limited = LIMITED_SETTINGS.into_iter().find(|known| *known == name);
+        let counted = COUNTED.into_iter().find(|known| *known == name);
+        let (known, amount) = match (limited, counted) {
+            (Some(known), _) => {
+                settings.set(known, value)?;
+                (known, amount_of(known, &settings))
+            }
+            (None, Some(SCAN)) => (SCAN, parse_bytes(value).ok().map(u128::from)),
+            (None, Some(known)) => (known, value.trim().parse::<u64>().ok().map(u128::from)),
+            (None, None) => return check_limit_name(name),
+        };
+        let Some(amount) = amount.filter(|amount| *amount > 0) else {
+            return Err(Error::invalid(format!(
+                "\"{value}\" is no limit for \"{name}\": give more than 0, or RESET LIMIT {name}"
+            )));
+        };
+        let known_bound = self.by_name.get(known);
+        if known_bound.is_none_or(|bound| bound.amount < amount) {
+            let whose = limit.of.clone();
+            self.by_name.insert(known, Bound { amount, whose });
+            self.settings = settings;
         }
+        Ok(())
     }
 }
 
+/// What a limited setting says as a number; none where it says that there is no limit.
+fn amount_of(name: &str, settings: &Settings) -> Option<u128> {
+    let values = settings.values();
+    let amount = match name {
+        "max_expression_depth" => values.max_expression_depth as u128,
+        "max_sql_length" => u128::from(values.max_sql_length),
+        "memory_limit" => u128::from(values.memory_limit),
+        _ => values.query_timeout.as_nanos(),
+    };
+    Some(amount).filter(|amount| *amount > 0)
+}
+
 impl Quota {
-    pub(crate) fn new(user: &str) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            user: user.to_owned(),
             limits: RwLock::default(),
             queries: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
@@ -197,13 +213,13 @@ impl Quota {
     /// Settings with values no higher than the user's limits.
     pub(crate) fn limited(&self, mut settings: Settings) -> Settings {
         let limits = self.limits.read();
-        for name in &limits.limited {
-            if limits.lowered(name, &settings)
+        for name in LIMITED_SETTINGS {
+            if limits.lowers(name, &settings)
                 && let Ok(limit) = limits.settings.get(name)
                 && let Err(error) = settings.set(name, &limit)
             {
                 // A limit was a value of the same setting before.
-                tracing::error!(%error, limit_name = *name, "a limit cannot be put in force");
+                tracing::error!(%error, limit_name = name, "a limit cannot be put in force");
             }
         }
         settings
@@ -214,7 +230,7 @@ impl Quota {
     /// # Errors
     /// `ResourceExhausted` when too many have begun within a second.
     pub(crate) fn begin(&self, now: Instant) -> Result<()> {
-        let Some(limit) = self.limit(RATE) else {
+        let Some(limit) = self.bound(RATE) else {
             return Ok(());
         };
         let mut second = self.statements.lock();
@@ -224,8 +240,8 @@ impl Quota {
                 statements: 0,
             };
         }
-        if second.statements >= limit {
-            return Err(self.refused(RATE, limit));
+        if u128::from(second.statements) >= limit.amount {
+            return Err(refused(RATE, &limit));
         }
         second.statements += 1;
         Ok(())
@@ -252,15 +268,15 @@ impl Quota {
     /// # Errors
     /// `ResourceExhausted` when there are more than may be.
     pub(crate) fn check_rows(&self, rows: u64) -> Result<()> {
-        match self.limit(ROWS) {
-            Some(limit) if rows > limit => Err(self.refused(ROWS, limit)),
+        match self.bound(ROWS) {
+            Some(limit) if u128::from(rows) > limit.amount => Err(refused(ROWS, &limit)),
             _ => Ok(()),
         }
     }
 
     /// Whether there is a limit on the rows of a result, which only this coordinator counts.
     pub(crate) fn limits_rows(&self) -> bool {
-        self.limit(ROWS).is_some()
+        self.bound(ROWS).is_some()
     }
 
     /// Checks how many bytes a query is going to read.
@@ -268,8 +284,8 @@ impl Quota {
     /// # Errors
     /// `ResourceExhausted` when there are more than may be.
     pub(crate) fn check_scan(&self, bytes: u64) -> Result<()> {
-        match self.limit(SCAN) {
-            Some(limit) if bytes > limit => Err(self.refused(SCAN, limit)),
+        match self.bound(SCAN) {
+            Some(limit) if u128::from(bytes) > limit.amount => Err(refused(SCAN, &limit)),
             _ => Ok(()),
         }
     }
@@ -284,40 +300,74 @@ impl Quota {
             quota: Arc::clone(self),
             counter,
         };
-        match self.limit(name) {
-            Some(limit) if before as u64 >= limit => Err(self.refused(name, limit)),
+        match self.bound(name) {
+            Some(limit) if before as u128 >= limit.amount => Err(refused(name, &limit)),
             _ => Ok(counted),
         }
     }
 
-    fn limit(&self, name: &str) -> Option<u64> {
-        self.limits.read().counted.get(name).copied()
+    fn bound(&self, name: &str) -> Option<Bound> {
+        self.limits.read().by_name.get(name).cloned()
     }
 
-    fn refused(&self, name: &str, limit: u64) -> Error {
-        Error::new(
-            ErrorKind::ResourceExhausted,
-            format!(
-                "the limit \"{name}\" of user \"{}\" is {limit}: try again later, ask for less, or \
-                 have an administrator raise it",
-                self.user
-            ),
-        )
+    /// The error, which may name a setting: where that has come to a limit, with whose limit it is.
+    pub(crate) fn explained(&self, error: Error, settings: &Settings) -> Error {
+        let limit = LIMITED_SETTINGS.into_iter().find_map(|name| {
+            let named = error.message().contains(name);
+            let whose = named.then(|| self.whose(name, settings)).flatten()?;
+            Some((name, whose))
+        });
+        let Some((name, whose)) = limit else {
+            return error;
+        };
+        let message = format!("{error}; \"{name}\" is a limit of {whose}");
+        Error::new(error.kind(), message)
     }
+
+    /// Whose limit a setting has come to, if it has.
+    fn whose(&self, name: &str, settings: &Settings) -> Option<Grantee> {
+        let bound = self.bound(name)?;
+        (amount_of(name, settings) == Some(bound.amount)).then_some(bound.whose)
+    }
+}
+
+fn refused(name: &str, limit: &Bound) -> Error {
+    let Bound { amount, whose } = limit;
+    Error::new(
+        ErrorKind::ResourceExhausted,
+        format!(
+            "the limit \"{name}\" of {whose} is {amount}: try again later, ask for less, or have \
+                 an administrator raise it"
+        ),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn quota(limits: &[(&str, &str)]) -> Arc<Quota> {
-        let texts = limits
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        let quota = Quota::new("ann");
-        *quota.limits.write() = Limits::read(&texts).unwrap();
+    fn limit(of: &Grantee, (name, value): (&str, &str)) -> Limit {
+        Limit {
+            of: of.clone(),
+            name: name.to_owned(),
+            value: value.to_owned(),
+        }
+    }
+
+    fn role(name: &str) -> Grantee {
+        Grantee::Role(name.to_owned())
+    }
+
+    fn quota_of(limits: &[Limit]) -> Arc<Quota> {
+        let quota = Quota::new();
+        *quota.limits.write() = Limits::read(limits).unwrap();
         Arc::new(quota)
+    }
+
+    fn quota(limits: &[(&str, &str)]) -> Arc<Quota> {
+        let ann = Grantee::User("ann".to_owned());
+        let limits: Vec<_> = limits.iter().map(|text| limit(&ann, *text)).collect();
+        quota_of(&limits)
     }
 
     #[test]
@@ -373,6 +423,43 @@ mod tests {
     }
 
     #[test]
+    fn of_several_roles_the_most_generous_limit_holds_and_is_named() {
+        let quota = quota_of(&[
+            limit(&role("one"), (ROWS, "10")),
+            limit(&role("two"), (ROWS, "30")),
+            limit(&role("three"), (ROWS, "20")),
+            limit(&role("one"), ("memory_limit", "1GiB")),
+            limit(&role("two"), ("memory_limit", "64MiB")),
+            limit(&role("two"), ("query_timeout", "2m")),
+            limit(&role("three"), ("query_timeout", "90s")),
+        ]);
+        assert!(quota.check_rows(30).is_ok());
+        let error = quota.check_rows(31).unwrap_err();
+        assert!(error.message().contains("of role \"two\" is 30"), "{error}");
+        let settings = quota.limited(Settings::new());
+        assert_eq!(settings.values().memory_limit, 1 << 30);
+        assert_eq!(settings.values().query_timeout, Duration::from_secs(120));
+        assert_eq!(quota.whose("memory_limit", &settings), Some(role("one")));
+        assert_eq!(quota.whose("query_timeout", &settings), Some(role("two")));
+        assert_eq!(quota.whose("max_sql_length", &settings), None);
+    }
+
+    #[test]
+    fn an_error_that_names_a_setting_says_whose_limit_it_has_come_to() {
+        let quota = quota_of(&[limit(&role("one"), ("memory_limit", "64MiB"))]);
+        let told = |settings: &Settings| {
+            let error = Error::invalid("raise memory_limit");
+            quota.explained(error, settings).message().to_owned()
+        };
+        let limited = quota.limited(Settings::new());
+        let whose = "raise memory_limit; \"memory_limit\" is a limit of role \"one\"";
+        assert_eq!(told(&limited), whose);
+        let mut less = Settings::new();
+        less.set("memory_limit", "32MiB").unwrap();
+        assert_eq!(told(&less), "raise memory_limit");
+    }
+
+    #[test]
     fn limits_have_names_and_are_more_than_nothing() {
         for (name, value) in [
             (QUERIES, "0"),
@@ -382,9 +469,10 @@ mod tests {
             ("query_timeout", "0s"),
             ("max_expression_depth", "1"),
         ] {
-            assert!(check_limit(name, value).is_err(), "{name} {value}");
+            let limit = limit(&role("r"), (name, value));
+            assert!(check_limit(&limit).is_err(), "{name} {value}");
         }
-        let error = check_limit("max_conections", "1").unwrap_err();
+        let error = check_limit(&limit(&role("r"), ("max_conections", "1"))).unwrap_err();
         assert!(
             error.message().contains("did you mean \"max_connections\""),
             "{error}"

@@ -244,10 +244,21 @@ impl Session {
     /// # Errors
     /// Syntax errors, with the place, and texts beyond the limits.
     pub fn parse(&self, sql: &str) -> Result<Vec<ParsedStatement>> {
-        parse(
-            &number_placeholders(sql),
-            &ParseLimits::from(self.settings().values()),
-        )
+        let settings = self.settings();
+        let limits = ParseLimits::from(settings.values());
+        let parsed = parse(&number_placeholders(sql), &limits);
+        parsed.map_err(|error| match error.kind() {
+            ErrorKind::ResourceExhausted => self.quota.explained(error, &settings),
+            _ => error,
+        })
+    }
+
+    /// What its user may do as a statement begins; what the user may have of the server is known
+    /// from then on as well.
+    async fn begin(&self) -> Result<Arc<Rights>> {
+        let rights = self.rights().await?;
+        self.core.quotas.renew(&rights)?;
+        Ok(Arc::new(rights))
     }
 
     fn parse_one(&self, sql: &str) -> Result<ParsedStatement> {
@@ -271,8 +282,9 @@ impl Session {
     /// Everything that is found while planning.
     pub async fn prepare(self: &Arc<Self>, sql: &str) -> Result<PreparedStatement> {
         let work = async {
+            let rights = self.begin().await?;
             let parsed = self.parse_one(sql)?;
-            let context = self.enter(&parsed, vec![]);
+            let context = self.enter(&parsed, vec![], rights);
             let prepared = match self.quota.begin(Instant::now()) {
                 Ok(()) => statement::prepare(&context, &parsed).await,
                 Err(error) => Err(error),
@@ -305,8 +317,9 @@ impl Session {
         endpoints: Endpoints,
     ) -> Result<Outcome> {
         let work = async {
+            let rights = self.begin().await?;
             let parsed = self.parse_one(sql)?;
-            let context = self.enter(&parsed, parameters).read_at(endpoints);
+            let context = self.enter(&parsed, parameters, rights).read_at(endpoints);
             self.run_in(context, &parsed).await
         };
         apart(sql, work).await
@@ -321,7 +334,9 @@ impl Session {
         parsed: &ParsedStatement,
         parameters: Vec<RecordBatch>,
     ) -> Result<Outcome> {
-        self.run_in(self.enter(parsed, parameters), parsed).await
+        let rights = self.begin().await?;
+        self.run_in(self.enter(parsed, parameters, rights), parsed)
+            .await
     }
 
     async fn run_in(&self, context: StatementContext, parsed: &ParsedStatement) -> Result<Outcome> {
@@ -339,10 +354,11 @@ impl Session {
         ingest: &Ingest,
         rows: SendableRecordBatchStream,
     ) -> Result<Outcome> {
+        let rights = self.begin().await?;
         let text = format!("INGEST INTO \"{}\"", ingest.table);
         let record = QueryRecord::new(self.id, &self.user.name, &text, "INGEST");
         let record = self.core.queries.enter(record.with_peer(&self.peer));
-        let context = StatementContext::new(Arc::clone(self), record, vec![], &text);
+        let context = StatementContext::new(Arc::clone(self), record, vec![], &text, rights);
         let work = statement::ingest(&context, ingest, rows);
         let result = self.in_time(&context, work).await;
         context.settle(result)
@@ -352,13 +368,14 @@ impl Session {
         self: &Arc<Self>,
         parsed: &ParsedStatement,
         parameters: Vec<RecordBatch>,
+        rights: Arc<Rights>,
     ) -> StatementContext {
         let kind = parsed.statement.kind_name();
         let record = QueryRecord::new(self.id, &self.user.name, &parsed.public_text(), kind)
             .with_peer(&self.peer)
             .holding_secret(parsed.statement.holds_secret());
         let record = self.core.queries.enter(record);
-        StatementContext::new(Arc::clone(self), record, parameters, &parsed.text)
+        StatementContext::new(Arc::clone(self), record, parameters, &parsed.text, rights)
     }
 
     /// Runs a statement until it is cancelled or takes longer than it may; not at all where its user
@@ -373,7 +390,9 @@ impl Session {
         tokio::select! {
             biased;
             () = context.record.cancel.cancelled() => Err(context.cancelled()),
-            () = elapsed(timeout) => Err(timed_out(&context.record, timeout)),
+            () = elapsed(timeout) => {
+                Err(timed_out(&self.core, &context.record, &context.settings))
+            },
             result = work => result,
         }
     }

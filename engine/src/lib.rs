@@ -3,6 +3,7 @@
 //! Depends on nothing of ours; opens no sockets and reads no clocks.
 
 pub mod bearer;
+pub mod client_certificate;
 pub mod cluster;
 pub mod cluster_access;
 mod decimal_sum;

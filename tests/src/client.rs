@@ -119,6 +119,14 @@ impl Client {
         Self::over(&endpoint, "admin", PASSWORD).await
     }
 
+    /// Comes over TLS with what `tls` shows, and without a login.
+    pub async fn with_certificate(address: &str, tls: ClientTlsConfig) -> Result<Self> {
+        let endpoint = endpoint(format!("https://{address}"))?;
+        let endpoint = endpoint.tls_config(tls).map_err(ClientError::unknown)?;
+        let inner = Self::dial(&endpoint).await?;
+        Ok(Self { inner })
+    }
+
     /// Comes with a bearer token and without a handshake.
     pub async fn with_token(address: &str, token: &str) -> Result<Self> {
         let endpoint = endpoint(format!("http://{address}"))?;

@@ -114,6 +114,48 @@ async fn limits_hold_for_their_user_and_are_named() {
     assert!(more.is_ok(), "in sessions that are open, too");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_of_roles_hold_in_open_sessions_and_are_not_shed() {
+    let cluster = Cluster::server().await;
+    let admin = cluster.client().await;
+    let statements = [
+        "CREATE USER ann PASSWORD 'x'",
+        "CREATE ROLE few",
+        "CREATE ROLE more",
+        "ALTER ROLE few SET LIMIT max_result_rows = 5",
+        "ALTER ROLE few SET LIMIT max_sql_length = 1KiB",
+        "ALTER ROLE more SET LIMIT max_result_rows = 10",
+    ];
+    run_all(&admin, &statements).await;
+    let ann = Client::log_in(cluster.address(), "ann", "x").await.unwrap();
+    let rows = async |rows: u32| {
+        let sql = format!("SELECT * FROM generate_series(1, {rows})");
+        ann.run(&sql).await.map(drop)
+    };
+    rows(11).await.unwrap();
+    run_all(&admin, &["GRANT few TO USER ann"]).await;
+    assert_limit(rows(6).await, "\"max_result_rows\" of role \"few\"");
+    let long = format!("SELECT '{}'", "x".repeat(2000));
+    let refused = ann.run(&long).await.map(drop);
+    assert_limit(refused, "\"max_sql_length\" is a limit of role \"few\"");
+    ann.run("SET ROLE NONE").await.unwrap();
+    assert_limit(rows(6).await, "\"max_result_rows\" of role \"few\"");
+
+    run_all(&admin, &["GRANT more TO USER ann"]).await;
+    rows(10).await.unwrap();
+    assert_limit(rows(11).await, "\"max_result_rows\" of role \"more\"");
+    let own = ["ALTER USER ann SET LIMIT max_result_rows = 7"];
+    run_all(&admin, &own).await;
+    assert_limit(rows(8).await, "\"max_result_rows\" of user \"ann\"");
+    let none_left = [
+        "ALTER USER ann RESET LIMIT max_result_rows",
+        "DROP ROLE more",
+        "REVOKE few FROM USER ann",
+    ];
+    run_all(&admin, &none_left).await;
+    rows(11).await.unwrap();
+}
+
 fn assert_limit(result: Result<(), waterbuck_tests::ClientError>, name: &str) {
     let error = result.expect_err("there is a limit");
     assert_eq!(error.code, Code::ResourceExhausted, "{error}");

@@ -8,7 +8,7 @@ use crate::tables::run_all;
 
 /// A server with people in it, and the sessions of an administrator, of Ann and of Bob.
 struct People {
-    _cluster: Cluster,
+    cluster: Cluster,
     admin: Client,
     ann: Client,
     bob: Client,
@@ -48,7 +48,7 @@ impl People {
         };
         let (ann, bob) = (session("ann").await, session("bob").await);
         Self {
-            _cluster: cluster,
+            cluster,
             admin,
             ann,
             bob,
@@ -253,6 +253,41 @@ async fn a_filter_shows_in_no_plan_and_no_figure() {
         );
         let plan = text(&people.admin, "EXPLAIN SELECT * FROM s.orders").await;
         assert!(plan.contains("TableScan"), "{plan}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_table_is_kept_is_told_to_those_who_may_change_it() {
+    let people = People::meet().await;
+    let folder = people.cluster.scratch().join("hidden_place");
+    std::fs::create_dir_all(&folder).expect("the scratch directory is writable");
+    std::fs::write(folder.join("part.csv"), "x\n1\n").expect("it is writable");
+    let create = format!(
+        "CREATE EXTERNAL TABLE s.files STORED AS CSV LOCATION '{}'",
+        folder.display()
+    );
+    run_all(
+        &people.admin,
+        &[create.as_str(), "GRANT SELECT ON s.files TO USER bob"],
+    )
+    .await;
+    let asked = [
+        "SHOW CREATE TABLE s.files",
+        "DESCRIBE FORMATTED s.files",
+        "SHOW FILES s.files",
+    ];
+    for sql in asked {
+        let told = text(&people.admin, sql).await;
+        assert!(told.contains("hidden_place"), "{sql}: {told}");
+        let told = text(&people.bob, sql).await;
+        assert!(!told.contains("hidden_place"), "{sql}: {told}");
+    }
+    let files = text(&people.bob, "SHOW FILES s.files").await;
+    assert!(files.contains("part.csv"), "{files}");
+    run_all(&people.admin, &["GRANT INSERT ON s.files TO USER bob"]).await;
+    for sql in asked {
+        let told = text(&people.bob, sql).await;
+        assert!(told.contains("hidden_place"), "{sql}: {told}");
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+use tonic::Code;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tower::Service;
@@ -50,10 +51,57 @@ async fn with_an_authority_of_clients_they_must_have_a_certificate() {
     assert!(server.client(&ours, None).await.is_err());
     let forged = ours.sign("forged");
     assert!(server.client(&ours, Some(&forged)).await.is_err());
-    let (code, said) = shell(&server, &ours, Some(&ann)).await;
+    let login = format!("admin:{PASSWORD}@");
+    let (code, said) = shell((&server, login.as_str()), &ours, Some(&ann)).await;
     assert!(code == Some(0) && said.contains("42"), "{code:?} {said}");
-    let (code, said) = shell(&server, &ours, None).await;
+    let (code, said) = shell((&server, login.as_str()), &ours, None).await;
     assert_eq!(code, Some(3), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_a_login_of_the_user_it_is_mapped_to() {
+    let (ours, clients) = (Authority::new(), Authority::new());
+    let mut flags = ours.sign("server").flags("tls");
+    flags.extend([
+        format!("--tls-client-ca={}", clients.file().display()),
+        "--tls-client-auth=optional".to_owned(),
+    ]);
+    let server = Node::start("server", &flags).await;
+    let admin = server.client(&ours, None).await.expect("a password does");
+    run(&admin, "CREATE USER ann PASSWORD 'x'").await;
+    let ann = clients.sign("ann");
+    // To be called as a user is called is not enough.
+    assert_eq!(
+        server.who(&ours, Some(&ann)).await,
+        Err(Code::Unauthenticated)
+    );
+    run(&admin, "ALTER USER ann SET CERTIFICATE 'CN=ann'").await;
+    assert_eq!(server.who(&ours, Some(&ann)).await, Ok("ann".to_owned()));
+    assert_eq!(server.who(&ours, None).await, Err(Code::Unauthenticated));
+    let eve = clients.sign("eve");
+    assert_eq!(
+        server.who(&ours, Some(&eve)).await,
+        Err(Code::Unauthenticated)
+    );
+    // Of another authority than that of clients it is refused altogether.
+    let forged = ours.sign("ann");
+    assert!(server.who(&ours, Some(&forged)).await.is_err());
+    // A password says more.
+    let both = server
+        .client(&ours, Some(&ann))
+        .await
+        .expect("a password does");
+    assert_eq!(name(&both).await, Ok("admin".to_owned()));
+
+    let session = server
+        .certified(&ours, Some(&ann))
+        .await
+        .expect("a connection");
+    assert_eq!(name(&session).await, Ok("ann".to_owned()));
+    let (code, said) = shell((&server, ""), &ours, Some(&ann)).await;
+    assert!(code == Some(0) && said.contains("42"), "{code:?} {said}");
+    run(&admin, "ALTER USER ann RESET CERTIFICATE").await;
+    assert_eq!(name(&session).await, Err(Code::Unauthenticated));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -196,6 +244,25 @@ impl Node {
         }
     }
 
+    /// Comes without a login as somebody who trusts `authority` and shows `identity`.
+    async fn certified(
+        &self,
+        authority: &Authority,
+        identity: Option<&CertificateFiles>,
+    ) -> Result<Client, ClientError> {
+        Client::with_certificate(&self.address, authority.client(identity)).await
+    }
+
+    /// Whose session somebody has who comes without a login.
+    async fn who(
+        &self,
+        authority: &Authority,
+        identity: Option<&CertificateFiles>,
+    ) -> Result<String, Code> {
+        let client = self.certified(authority, identity).await;
+        name(&client.map_err(|error| error.code)?).await
+    }
+
     /// Logs in as somebody who trusts `authority` and shows `identity`.
     async fn client(
         &self,
@@ -225,6 +292,18 @@ fn joining(scheme: &str, coordinator: &Node, mut flags: Vec<String>) -> Vec<Stri
     flags
 }
 
+async fn run(client: &Client, sql: &str) {
+    client.run(sql).await.expect("the statement is right");
+}
+
+/// Whose session it is.
+async fn name(client: &Client) -> Result<String, Code> {
+    let answer = client.run("SELECT current_user").await;
+    answer
+        .map(|answer| answer.value())
+        .map_err(|error| error.code)
+}
+
 async fn answer(client: &Client) -> String {
     let answer = client.run("SELECT 41 + 1").await;
     answer.expect("a session runs statements").value()
@@ -246,11 +325,11 @@ async fn spread(client: &Client) -> String {
 
 /// The exit code and the output of a shell that asks for 41 + 1.
 async fn shell(
-    server: &Node,
+    (server, login): (&Node, &str),
     authority: &Authority,
     identity: Option<&CertificateFiles>,
 ) -> (Option<i32>, String) {
-    let url = format!("grpc+tls://admin:{PASSWORD}@{}", server.address);
+    let url = format!("grpc+tls://{login}{}", server.address);
     let mut command = tokio::process::Command::new(waterbuck_binary());
     command
         .args([

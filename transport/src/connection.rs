@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 use tonic::{Request, Status};
+use waterbuck_engine::client_certificate::ClientCertificate;
 use waterbuck_engine::cluster_access::ClusterMember;
 
 /// A connection after its handshake.
@@ -29,7 +30,16 @@ enum Stream {
 #[derive(Debug, Clone)]
 pub struct PeerInfo {
     tcp: TcpConnectInfo,
-    is_member: bool,
+    shown: Shown,
+}
+
+/// What a certificate has shown of the other end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shown {
+    /// It is of the cluster.
+    pub(crate) is_member: bool,
+    /// It is who the certificate of a client names.
+    pub(crate) client: Option<ClientCertificate>,
 }
 
 impl PeerInfo {
@@ -43,7 +53,7 @@ impl Connection {
     pub(crate) fn plain(stream: TcpStream) -> Self {
         let peer = PeerInfo {
             tcp: stream.connect_info(),
-            is_member: false,
+            shown: Shown::default(),
         };
         Self {
             stream: Stream::Plain(stream),
@@ -51,11 +61,10 @@ impl Connection {
         }
     }
 
-    /// `is_member` says whether a certificate has shown the peer to be of the cluster.
-    pub(crate) fn tls(stream: TlsStream<TcpStream>, is_member: bool) -> Self {
+    pub(crate) fn tls(stream: TlsStream<TcpStream>, shown: Shown) -> Self {
         let peer = PeerInfo {
             tcp: stream.get_ref().0.connect_info(),
-            is_member,
+            shown,
         };
         Self {
             stream: Stream::Tls(Box::new(stream)),
@@ -78,14 +87,17 @@ impl Connected for Connection {
 }
 
 /// An interceptor that tells services who calls: the address where [`Request::remote_addr`] looks
-/// for it, and [`ClusterMember`] if a certificate has shown the caller to be of the cluster.
+/// for it, and what a certificate has shown: [`ClusterMember`], [`ClientCertificate`].
 ///
 /// # Errors
 /// None; interceptors have this signature.
 pub fn mark_peer(mut request: Request<()>) -> Result<Request<()>, Status> {
     if let Some(peer) = request.extensions().get::<PeerInfo>().cloned() {
-        if peer.is_member {
+        if peer.shown.is_member {
             request.extensions_mut().insert(ClusterMember);
+        }
+        if let Some(client) = peer.shown.client {
+            request.extensions_mut().insert(client);
         }
         request.extensions_mut().insert(peer.tcp);
     }

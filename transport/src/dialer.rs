@@ -191,6 +191,7 @@ mod tests {
     use tokio::task::JoinSet;
     use tonic::transport::server::{Connected, TcpIncoming};
 
+    use waterbuck_engine::client_certificate::ClientCertificate;
     use waterbuck_engine::cluster_access::ClusterMember;
 
     use super::*;
@@ -203,8 +204,11 @@ mod tests {
         Url::parse(text).unwrap()
     }
 
-    /// A listener with `files` that says of each connection whether it is a member's.
-    async fn listening(files: &TlsFiles) -> (JoinSet<()>, SocketAddr, mpsc::Receiver<bool>) {
+    /// Whether a connection is a member's, and who the certificate of a client names first.
+    type Told = (bool, Option<String>);
+
+    /// A listener with `files` that tells of each connection.
+    async fn listening(files: &TlsFiles) -> (JoinSet<()>, SocketAddr, mpsc::Receiver<Told>) {
         let tls = ListenerTls::for_grpc(files).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -219,7 +223,9 @@ mod tests {
                 let request = mark_peer(request).unwrap();
                 assert_eq!(request.remote_addr(), connection.peer().address());
                 let is_member = request.extensions().get::<ClusterMember>().is_some();
-                told.send(is_member).await.unwrap();
+                let client = request.extensions().get::<ClientCertificate>();
+                let name = client.map(|client| client.names[0].clone());
+                told.send((is_member, name)).await.unwrap();
                 open.push(connection);
             }
         });
@@ -249,14 +255,14 @@ mod tests {
         let (_serving, address, mut heard) = listening(&mutual(&authority, "server")).await;
         let member = Dialer::new(&mutual(&authority, "member"), false).unwrap();
         let _members = connected(&member, address).await.unwrap();
-        assert_eq!(heard.recv().await, Some(true));
+        assert_eq!(heard.recv().await, Some((true, None)));
         let stranger = TlsFiles {
             cluster_ca: Some(authority.file()),
             ..TlsFiles::default()
         };
         let stranger = Dialer::new(&stranger, false).unwrap();
         let _strangers = connected(&stranger, address).await.unwrap();
-        assert_eq!(heard.recv().await, Some(false));
+        assert_eq!(heard.recv().await, Some((false, None)));
     }
 
     #[tokio::test]
@@ -274,7 +280,12 @@ mod tests {
         };
         let client = Dialer::new(&client, false).unwrap();
         let _clients = connected(&client, address).await.unwrap();
-        assert_eq!(heard.recv().await, Some(false));
+        let named = Some("CN=client".to_owned());
+        assert_eq!(heard.recv().await, Some((false, named)));
+        // Nor is a member a client, whatever its certificate names.
+        let member = Dialer::new(&mutual(&cluster, "client"), false).unwrap();
+        let _members = connected(&member, address).await.unwrap();
+        assert_eq!(heard.recv().await, Some((true, None)));
     }
 
     #[tokio::test]
@@ -306,7 +317,7 @@ mod tests {
         let (_serving, address, mut heard) = listening(&files).await;
         let member = Dialer::new(&mutual(&cluster, "member"), false).unwrap();
         let _members = connected(&member, address).await.unwrap();
-        assert_eq!(heard.recv().await, Some(true));
+        assert_eq!(heard.recv().await, Some((true, None)));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct TlsFiles {
     pub identity: Option<IdentityFiles>,
     /// The authorities of clients' certificates: with it, a client must have one.
     pub client_ca: Option<PathBuf>,
+    /// A client may also have none.
+    pub client_optional: bool,
     /// What this process shows to the others of its cluster. With it, they must have one as well.
     pub cluster_identity: Option<IdentityFiles>,
     /// The authorities of the certificates of the cluster's processes.

@@ -138,7 +138,7 @@ async fn shake_hands(
 ) -> Option<Connection> {
     let peer = stream.peer_addr().ok();
     match timeout(time, tls.accept(stream)).await {
-        Ok(Ok((stream, is_member))) => Some(Connection::tls(stream, is_member)),
+        Ok(Ok((stream, shown))) => Some(Connection::tls(stream, shown)),
         Ok(Err(error)) => {
             debug!(?peer, %error, "TLS handshake failed");
             None

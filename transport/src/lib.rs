@@ -7,6 +7,7 @@
 //! ```
 //! Certificates are read again when their files change; what is open stays as it is.
 
+mod certificate_names;
 mod connection;
 mod dialer;
 mod files;

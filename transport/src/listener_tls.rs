@@ -13,6 +13,8 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::server::TlsStream;
 use waterbuck_engine::{Error, Result};
 
+use crate::certificate_names::client_certificate;
+use crate::connection::Shown;
 use crate::dialer::CLUSTER_PROTOCOL;
 use crate::files::{TlsFiles, authorities, provider};
 use crate::reload::Reloading;
@@ -55,17 +57,17 @@ impl ListenerTls {
         Ok(Some(Arc::new(Self { door })))
     }
 
-    /// Shakes hands over `stream`; also tells whether the peer is a process of the cluster.
+    /// Shakes hands over `stream`; also tells what the peer has shown.
     pub(crate) async fn accept(
         &self,
         stream: TcpStream,
-    ) -> std::io::Result<(TlsStream<TcpStream>, bool)> {
+    ) -> std::io::Result<(TlsStream<TcpStream>, Shown)> {
         let door = self.door.current();
         let acceptor = TlsAcceptor::from(Arc::clone(&door.config));
         let stream = acceptor.accept(stream).await?;
         let (_, session) = stream.get_ref();
-        let is_member = door.is_member(session.peer_certificates());
-        Ok((stream, is_member))
+        let shown = door.shown(session.peer_certificates());
+        Ok((stream, shown))
     }
 }
 
@@ -73,6 +75,7 @@ impl ListenerTls {
 struct Door {
     config: Arc<ServerConfig>,
     members: Option<Arc<dyn ClientCertVerifier>>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 impl Door {
@@ -98,21 +101,32 @@ impl Door {
         }));
         config.alpn_protocols = vec![protocol.to_vec()];
         let members = files.member_ca().map(|ca| verifier(&[ca], true));
+        let clients = files.client_ca.as_deref();
+        let clients = clients.map(|ca| verifier(&[ca], true));
         Ok(Self {
             config: Arc::new(config),
             members: members.transpose()?,
+            clients: clients.transpose()?,
         })
     }
 
-    /// Whether the chain leads to the cluster's own authority. The handshake has verified that it
-    /// leads to one of those that clients may have, and that the peer has its key.
-    fn is_member(&self, chain: Option<&[CertificateDer<'_>]>) -> bool {
-        let (Some(members), Some([certificate, rest @ ..])) = (&self.members, chain) else {
-            return false;
+    /// What the chain shows by the authority it leads to: the cluster's own, that of clients, or both.
+    /// The handshake has verified that it leads to one of them, and that the peer has its key.
+    fn shown(&self, chain: Option<&[CertificateDer<'_>]>) -> Shown {
+        let Some([certificate, rest @ ..]) = chain else {
+            return Shown::default();
         };
-        members
-            .verify_client_cert(certificate, rest, UnixTime::now())
-            .is_ok()
+        let leads_to = |authority: &Option<Arc<dyn ClientCertVerifier>>| {
+            authority.as_ref().is_some_and(|authority| {
+                let verified = authority.verify_client_cert(certificate, rest, UnixTime::now());
+                verified.is_ok()
+            })
+        };
+        let is_client = leads_to(&self.clients);
+        Shown {
+            is_member: leads_to(&self.members),
+            client: is_client.then(|| client_certificate(certificate)).flatten(),
+        }
     }
 }
 
@@ -128,7 +142,8 @@ fn callers(files: &TlsFiles) -> Result<Option<Arc<dyn ClientCertVerifier>>> {
         return Ok(None);
     }
     // Without authorities of clients those come in by password, and only members have certificates.
-    verifier(&accepted, files.client_ca.is_some()).map(Some)
+    let is_mandatory = files.client_ca.is_some() && !files.client_optional;
+    verifier(&accepted, is_mandatory).map(Some)
 }
 
 fn verifier(files: &[&Path], is_mandatory: bool) -> Result<Arc<dyn ClientCertVerifier>> {

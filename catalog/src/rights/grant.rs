@@ -17,6 +17,9 @@ pub struct GrantTarget {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantChange {
     pub targets: Vec<GrantTarget>,
+    /// The id of the schema that a target is on, where it was checked: another one of that name is a
+    /// `Conflict`.
+    pub schema_id: Option<i64>,
     pub grantees: Vec<Grantee>,
     /// Given: with the right to give it on. Taken away: that right alone.
     pub option: bool,

@@ -6,10 +6,11 @@
 //! ```
 //!
 //! Users and roles get roles; everybody has the role `public`, and whoever has `admin` may do
-//! everything. What a user *may* follows from the roles that are active; which row filters and column
-//! masks *bind* a user follows from all roles the user has, so that no filter is shed by `SET ROLE`.
+//! everything. What a user *may* follows from the roles that are active; which row filters, column
+//! masks and limits *bind* a user follows from all roles the user has, so that `SET ROLE` sheds none.
 
 mod grant;
+mod limit;
 mod membership;
 mod policy;
 mod securable;
@@ -20,6 +21,7 @@ mod user_rights;
 mod tests;
 
 pub use grant::{GrantChange, GrantTarget, Granted};
+pub use limit::Limit;
 pub use membership::{Membership, RoleChange};
 pub(crate) use membership::{members_of, roles_of};
 pub use policy::Policy;

@@ -35,15 +35,16 @@ pub trait RightsStore: Send + Sync {
     /// All grants, by object, grantee and privilege.
     async fn grants(&self) -> Result<Vec<Granted>>;
 
-    /// Gives privileges. `Conflict` when a table or view was dropped meanwhile.
+    /// Gives privileges. `Conflict` when a table or view was dropped meanwhile, or a schema replaced.
     async fn grant(&self, change: &GrantChange) -> Result<()>;
 
     /// Takes privileges away; those that were not given are passed over. What was given on stays. A
     /// whole object's privilege goes with that on its columns; a column's leaves the object's.
     async fn revoke(&self, change: &GrantChange) -> Result<()>;
 
-    /// Gives a schema, table or view to another owner.
-    async fn set_owner(&self, object: &Securable, owner: &Grantee) -> Result<()>;
+    /// Gives a schema, table or view to another owner. `Conflict` when a schema has not the id `only`.
+    async fn set_owner(&self, object: &Securable, only: Option<i64>, owner: &Grantee)
+    -> Result<()>;
 
     /// The row filters and column masks of a table, by kind and name.
     async fn policies(&self, table_id: i64) -> Result<Vec<Policy>>;

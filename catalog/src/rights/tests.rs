@@ -3,8 +3,8 @@
 use waterbuck_engine::sql::{ActiveRoles, Grantee, PolicyKind, Privilege};
 
 use super::{
-    Facts, GrantTarget, Granted, Membership, Policy, Rights, Securable, members_of, rival_mask,
-    roles_of,
+    Facts, GrantTarget, Granted, Limit, Membership, Policy, Rights, Securable, members_of,
+    rival_mask, roles_of,
 };
 use crate::model::TableName;
 
@@ -348,4 +348,36 @@ fn a_column_is_seen_by_whoever_may_do_something_to_it() {
     });
     let seen = ["a", "b", "c"].map(|column| ann.sees_column(&table(1), column));
     assert_eq!(seen, [true, true, false]);
+}
+
+#[test]
+fn limits_that_name_a_user_most_closely_bind_whatever_roles_are_active() {
+    let limit = |of: Grantee, name: &str, value: &str| Limit {
+        of,
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    let facts = Facts {
+        memberships: vec![has("one", user("ann")), has("two", user("ann"))],
+        limits: vec![
+            limit(role("public"), "rows", "1"),
+            limit(role("two"), "rows", "3"),
+            limit(role("one"), "rows", "2"),
+            limit(role("one"), "bytes", "4"),
+            limit(user("ann"), "bytes", "5"),
+            limit(role("public"), "rate", "6"),
+            limit(role("other"), "rate", "7"),
+            limit(user("bob"), "rate", "8"),
+        ],
+        ..Facts::default()
+    };
+    let bound = [
+        limit(user("ann"), "bytes", "5"),
+        limit(role("public"), "rate", "6"),
+        limit(role("one"), "rows", "2"),
+        limit(role("two"), "rows", "3"),
+    ];
+    for active in [ActiveRoles::All, ActiveRoles::None] {
+        assert_eq!(rights(&facts, active).limits(), bound);
+    }
 }

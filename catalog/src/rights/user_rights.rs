@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use waterbuck_engine::sql::{ADMIN_ROLE, ActiveRoles, Grantee, PUBLIC_ROLE, PolicyKind, Privilege};
 
 use super::grant::Granted;
+use super::limit::{Limit, closest};
 use super::membership::{Membership, roles_of};
 use super::policy::{Closeness, Policy};
 use super::securable::Securable;
@@ -17,7 +18,11 @@ pub(crate) struct Facts {
     pub(crate) grants: Vec<Granted>,
     /// Schemas and relations with their owners.
     pub(crate) owners: Vec<(Securable, Grantee)>,
+    /// The names of schemas by id.
+    pub(crate) schemas: HashMap<i64, String>,
     pub(crate) policies: Vec<Policy>,
+    /// At least those of the user and of the user's roles.
+    pub(crate) limits: Vec<Limit>,
 }
 
 /// The rights of one user at one moment.
@@ -32,6 +37,8 @@ pub struct Rights {
     grants: HashMap<(Place, Privilege), Extent>,
     owned: HashSet<Place>,
     policies: Vec<Policy>,
+    limits: Vec<Limit>,
+    schema_ids: HashMap<String, i64>,
 }
 
 /// An object without what may change about it.
@@ -144,8 +151,16 @@ impl Rights {
                 .iter()
                 .any(|grantee| binds(grantee, user, &held))
         });
+        let limits = facts.limits.into_iter();
+        let limits = limits.filter(|limit| binds(&limit.of, user, &held));
         Self {
             user: user.to_owned(),
+            limits: closest(limits),
+            schema_ids: facts
+                .schemas
+                .into_iter()
+                .map(|(id, name)| (name, id))
+                .collect(),
             admin: active.contains(ADMIN_ROLE),
             grants,
             owned: owned.map(|(object, _)| Place::of(object)).collect(),
@@ -260,6 +275,18 @@ impl Rights {
             let binding = binding.filter(|grantee| binds(grantee, &self.user, &self.held));
             binding.map(Closeness::of).max()
         })
+    }
+
+    /// The schema that had this name when the rights were read: what they say of the name, they say of
+    /// it. Rights on all schemas hold for those that came later, too.
+    pub fn schema_id(&self, name: &str) -> Option<i64> {
+        self.schema_ids.get(name).copied()
+    }
+
+    /// What the user may have of the server, by name: where several are of one name, the most generous
+    /// of them. Those of all roles count, active or not.
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
     }
 
     /// Whether a row filter or a column mask of the table binds the user.

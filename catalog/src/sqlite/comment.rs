@@ -5,7 +5,7 @@ use sqlx::AssertSqlSafe;
 use super::columns::{OwnColumns, insert_lake_comment, read_rows};
 use super::commit::Commit;
 use super::fault::Outcome;
-use super::lookup::missing_object;
+use super::lookup::{check_same, missing_object};
 use super::read::definition;
 use super::rename::reversion_external;
 use crate::missing::missing_column;
@@ -14,7 +14,7 @@ use crate::model::{TableDef, TableKind, TableName};
 /// Sets or removes a comment; without a change of it there is no snapshot.
 pub(super) async fn set(
     mut commit: Commit,
-    name: &TableName,
+    (name, only): (&TableName, Option<i64>),
     column: Option<&str>,
     comment: Option<&str>,
 ) -> Outcome<()> {
@@ -24,6 +24,7 @@ pub(super) async fn set(
             .await?
             .into());
     };
+    check_same(name, table.id, only)?;
     let present = match column {
         None => &table.comment,
         Some(column) => {

@@ -14,7 +14,7 @@ use super::commit::Commit;
 use super::drop::end_object;
 use super::fault::Outcome;
 use super::insert_files::insert_files;
-use super::lookup::{live_schema, missing_schema};
+use super::lookup::{live_schema, missing_schema, replaced};
 use super::quote::{quoted, quoted_list};
 use super::read::definition;
 use super::rename::already_exists;
@@ -43,12 +43,19 @@ pub(super) async fn table(
             .into());
     };
     if let Some(existing) = definition(commit.connection(), &data_path, &table.name).await? {
+        if let OnExisting::ReplaceOnly(only) = on_existing
+            && only != Some(existing.id)
+        {
+            return Err(replaced(&table.name).into());
+        }
         match on_existing {
             OnExisting::Fail => {
                 return Err(already_exists(existing.kind.noun(), &table.name).into());
             }
             OnExisting::Skip => return Ok(None),
-            OnExisting::Replace if existing.kind.noun() != table.kind.noun() => {
+            OnExisting::Replace | OnExisting::ReplaceOnly(_)
+                if existing.kind.noun() != table.kind.noun() =>
+            {
                 let (is, wanted) = (existing.kind.noun(), table.kind.noun());
                 let message = format!(
                     "\"{}\" is a {is}, not a {wanted}: drop it first",
@@ -56,7 +63,9 @@ pub(super) async fn table(
                 );
                 return Err(Error::invalid(message).into());
             }
-            OnExisting::Replace => end_object(&mut commit, &existing).await?,
+            OnExisting::Replace | OnExisting::ReplaceOnly(_) => {
+                end_object(&mut commit, &existing).await?;
+            }
         }
     }
     let new = Place {

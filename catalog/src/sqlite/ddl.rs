@@ -8,7 +8,7 @@
 pub(super) const LAKE_VERSION: &str = "1.0";
 
 /// The version of the `wb_` tables, raised by every change of them.
-pub(super) const WB_VERSION: &str = "3";
+pub(super) const WB_VERSION: &str = "4";
 
 /// The specification's tables.
 pub(super) const LAKE_TABLES: &str = r#"
@@ -153,6 +153,14 @@ CREATE TABLE wb_invoker_view(view_id BIGINT PRIMARY KEY);
 CREATE INDEX wb_grant_object ON wb_grant(object_id);
 CREATE INDEX wb_role_member_member ON wb_role_member(member_kind, member);
 INSERT INTO wb_role VALUES ('admin'), ('public');
+"#;
+
+/// Our tables about what came after roles: what each who has a role may have of the server, and which
+/// client certificates are whose.
+pub(super) const MEMBER_TABLES: &str = r#"
+CREATE TABLE wb_role_limit(role VARCHAR NOT NULL, name VARCHAR NOT NULL,
+  "value" VARCHAR NOT NULL, PRIMARY KEY (role, name));
+CREATE TABLE wb_certificate(subject VARCHAR PRIMARY KEY, user_name VARCHAR NOT NULL);
 "#;
 
 /// What everybody may do in a new catalog: see schemas, call functions, change settings.

@@ -8,7 +8,7 @@ use waterbuck_engine::Error;
 use super::comment::end_tag;
 use super::commit::Commit;
 use super::fault::Outcome;
-use super::lookup::{live_schema, missing_object, missing_schema};
+use super::lookup::{check_same, live_schema, missing_object, missing_schema};
 use super::quote::quoted;
 use super::read::{Scope, definition, definitions};
 use super::rights::forget_object;
@@ -19,7 +19,7 @@ use crate::model::{DropKind, TableDef, TableKind, TableName};
 /// Drops what stands behind a name.
 pub(super) async fn table(
     mut commit: Commit,
-    name: &TableName,
+    (name, only): (&TableName, Option<i64>),
     expected: DropKind,
     if_exists: bool,
 ) -> Outcome<Option<TableDef>> {
@@ -36,6 +36,7 @@ pub(super) async fn table(
             .await?
             .into());
     };
+    check_same(name, table.id, only)?;
     let is = table.kind.noun();
     if is != expected {
         let statement = is.to_uppercase();
@@ -49,7 +50,7 @@ pub(super) async fn table(
 /// Drops a schema; false when it is absent and may be.
 pub(super) async fn schema(
     mut commit: Commit,
-    name: &str,
+    (name, only): (&str, Option<i64>),
     if_exists: bool,
     cascade: bool,
 ) -> Outcome<bool> {
@@ -60,6 +61,7 @@ pub(super) async fn schema(
         }
         return Err(missing_schema(commit.connection(), name).await?.into());
     };
+    check_same(name, id, only)?;
     if name == DEFAULT_SCHEMA {
         return Err(Error::invalid(format!("schema \"{name}\" cannot be dropped")).into());
     }

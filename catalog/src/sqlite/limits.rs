@@ -1,54 +1,73 @@
-//! What users may have of the server, as text by the limit's name.
+//! What users and roles may have of the server, as text by the limit's name.
 
-use std::collections::BTreeMap;
+use sqlx::sqlite::SqliteConnection;
+use waterbuck_engine::sql::Grantee;
 
 use super::database::Database;
 use super::fault::Outcome;
-use crate::missing::missing_named;
+use super::rights::{check_grantee, grantee_from_row};
+use crate::rights::Limit;
 
-pub(super) async fn all(database: &Database) -> Outcome<Vec<(String, String, String)>> {
+type Row = (String, String, String, String);
+
+/// All limits, those of roles first.
+pub(super) async fn all(database: &Database) -> Outcome<Vec<Limit>> {
     let mut read = database.read().await?;
-    let rows = sqlx::query_as::<_, (String, String, String)>(
-        "SELECT user_name, name, \"value\" FROM wb_limit ORDER BY user_name, name",
+    let rows = sqlx::query_as::<_, Row>(
+        "SELECT 'role', role, name, \"value\" FROM wb_role_limit
+         UNION ALL SELECT 'user', user_name, name, \"value\" FROM wb_limit ORDER BY 1, 2, 3",
     );
-    Ok(rows.fetch_all(&mut *read).await?)
+    Ok(limits(rows.fetch_all(&mut *read).await?))
 }
 
-pub(super) async fn of(database: &Database, user: &str) -> Outcome<BTreeMap<String, String>> {
-    let mut read = database.read().await?;
-    let rows = sqlx::query_as::<_, (String, String)>(
-        "SELECT name, \"value\" FROM wb_limit WHERE user_name = ?",
+/// The limits of a user and of roles, which are given as a JSON list.
+pub(super) async fn binding(
+    connection: &mut SqliteConnection,
+    user: &str,
+    roles: &str,
+) -> Outcome<Vec<Limit>> {
+    let rows = sqlx::query_as::<_, Row>(
+        "SELECT 'role', role, name, \"value\" FROM wb_role_limit
+         WHERE role IN (SELECT value FROM json_each(?2))
+         UNION ALL SELECT 'user', user_name, name, \"value\" FROM wb_limit WHERE user_name = ?1",
     );
-    let rows = rows.bind(user).fetch_all(&mut *read).await?;
-    Ok(rows.into_iter().collect())
+    let rows = rows.bind(user).bind(roles).fetch_all(connection).await?;
+    Ok(limits(rows))
 }
 
-/// Sets a limit of a user who exists, or takes it away.
+/// Sets a limit of a user or role that exists, or takes it away.
 pub(super) async fn set(
     database: &Database,
-    user: &str,
+    of: &Grantee,
     name: &str,
     value: Option<&str>,
 ) -> Outcome<()> {
     let mut write = database.write().await?;
-    let users: Vec<String> = sqlx::query_scalar("SELECT name FROM wb_user")
-        .fetch_all(&mut *write)
-        .await?;
-    if !users.iter().any(|known| known == user) {
-        return Err(missing_named("user", user, users).into());
-    }
-    sqlx::query("DELETE FROM wb_limit WHERE user_name = ? AND name = ?")
-        .bind(user)
-        .bind(name)
-        .execute(&mut *write)
-        .await?;
+    check_grantee(&mut write, of).await?;
+    let (forget, keep) = match of {
+        Grantee::User(_) => (
+            "DELETE FROM wb_limit WHERE user_name = ? AND name = ?",
+            "INSERT INTO wb_limit(user_name, name, \"value\") VALUES (?, ?, ?)",
+        ),
+        Grantee::Role(_) => (
+            "DELETE FROM wb_role_limit WHERE role = ? AND name = ?",
+            "INSERT INTO wb_role_limit(role, name, \"value\") VALUES (?, ?, ?)",
+        ),
+    };
+    let forget = sqlx::query(forget).bind(of.name()).bind(name);
+    forget.execute(&mut *write).await?;
     if let Some(value) = value {
-        sqlx::query("INSERT INTO wb_limit(user_name, name, \"value\") VALUES (?, ?, ?)")
-            .bind(user)
-            .bind(name)
-            .bind(value)
-            .execute(&mut *write)
-            .await?;
+        let keep = sqlx::query(keep).bind(of.name()).bind(name).bind(value);
+        keep.execute(&mut *write).await?;
     }
     Ok(write.commit().await?)
+}
+
+fn limits(rows: Vec<Row>) -> Vec<Limit> {
+    let limit = |(kind, of, name, value): Row| Limit {
+        of: grantee_from_row(&kind, of),
+        name,
+        value,
+    };
+    rows.into_iter().map(limit).collect()
 }

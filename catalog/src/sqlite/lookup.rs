@@ -1,7 +1,9 @@
 //! Schemas and names that are there, and the errors for those that are not.
 
+use std::fmt;
+
 use sqlx::sqlite::SqliteConnection;
-use waterbuck_engine::Error;
+use waterbuck_engine::{Error, ErrorKind};
 
 use super::fault::Outcome;
 use crate::location::joined;
@@ -74,4 +76,24 @@ pub(super) async fn missing_object(
         name,
         names(connection, Some(&name.schema)).await?,
     ))
+}
+
+/// Fails when what has a name is not what the caller has checked.
+pub(super) fn check_same(
+    name: &(impl fmt::Display + ?Sized),
+    id: i64,
+    only: Option<i64>,
+) -> Result<(), Error> {
+    if only.is_none_or(|only| only == id) {
+        return Ok(());
+    }
+    Err(replaced(name))
+}
+
+/// The error of whoever has checked something else than what has the name.
+pub(super) fn replaced(name: &(impl fmt::Display + ?Sized)) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("\"{name}\" was replaced by another session; try again"),
+    )
 }

@@ -14,8 +14,8 @@ use waterbuck_engine::{Error, ErrorKind, Result};
 use super::commit::time_text;
 use super::database::Database;
 use super::ddl::{
-    FIRST_GRANTS, INDEXES, LAKE_TABLES, LAKE_VERSION, LOGIN_TABLES, RIGHTS_TABLES, WB_TABLES,
-    WB_VERSION,
+    FIRST_GRANTS, INDEXES, LAKE_TABLES, LAKE_VERSION, LOGIN_TABLES, MEMBER_TABLES, RIGHTS_TABLES,
+    WB_TABLES, WB_VERSION,
 };
 use super::fault::{Fault, Outcome};
 use super::store::SqliteCatalog;
@@ -132,6 +132,7 @@ async fn create(connection: &mut SqliteConnection, data_path: &str) -> Outcome<(
         WB_TABLES,
         LOGIN_TABLES,
         RIGHTS_TABLES,
+        MEMBER_TABLES,
         FIRST_GRANTS,
         INDEXES,
     ] {

@@ -7,19 +7,24 @@ use waterbuck_engine::Error;
 
 use super::commit::Commit;
 use super::fault::Outcome;
-use super::lookup::{live_schema, missing_object, missing_schema};
+use super::lookup::{check_same, live_schema, missing_object, missing_schema};
 use super::read::definition;
 use crate::location::stored;
 use crate::model::{ManagedTable, TableKind, TableName};
 
 /// Gives an object another name.
-pub(super) async fn table(mut commit: Commit, name: &TableName, to: &TableName) -> Outcome<()> {
+pub(super) async fn table(
+    mut commit: Commit,
+    (name, only): (&TableName, Option<i64>),
+    to: &TableName,
+) -> Outcome<()> {
     let data_path = commit.data_path();
     let Some(table) = definition(commit.connection(), &data_path, name).await? else {
         return Err(missing_object(commit.connection(), "table", name)
             .await?
             .into());
     };
+    check_same(name, table.id, only)?;
     if to.name.is_empty() {
         return Err(Error::invalid(format!("the new name of \"{name}\" is empty")).into());
     }

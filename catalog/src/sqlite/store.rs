@@ -1,6 +1,5 @@
 //! [`CatalogStore`] on a SQLite file: which transaction answers which method.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,6 +19,7 @@ use crate::model::{
     ApiToken, ColumnDef, DataFile, DropKind, FileChange, NewDataFile, NewTable, OnExisting,
     SchemaDef, Secret, TableDef, TableName, TableStatistics, User,
 };
+use crate::rights::Limit;
 use crate::store::CatalogStore;
 
 /// A catalog in one SQLite file.
@@ -126,8 +126,14 @@ impl CatalogStore for SqliteCatalog {
         made.map_err(|fault| self.error(fault))
     }
 
-    async fn drop_schema(&self, name: &str, if_exists: bool, cascade: bool) -> Result<bool> {
-        let dropped = drop::schema(self.commit().await?, name, if_exists, cascade).await;
+    async fn drop_schema(
+        &self,
+        name: &str,
+        only: Option<i64>,
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<bool> {
+        let dropped = drop::schema(self.commit().await?, (name, only), if_exists, cascade).await;
         dropped.map_err(|fault| self.error(fault))
     }
 
@@ -167,15 +173,21 @@ impl CatalogStore for SqliteCatalog {
     async fn drop_table(
         &self,
         name: &TableName,
+        only: Option<i64>,
         expected: DropKind,
         if_exists: bool,
     ) -> Result<Option<TableDef>> {
-        let dropped = drop::table(self.commit().await?, name, expected, if_exists).await;
+        let dropped = drop::table(self.commit().await?, (name, only), expected, if_exists).await;
         dropped.map_err(|fault| self.error(fault))
     }
 
-    async fn rename_table(&self, name: &TableName, to: &TableName) -> Result<()> {
-        let renamed = rename::table(self.commit().await?, name, to).await;
+    async fn rename_table(
+        &self,
+        name: &TableName,
+        only: Option<i64>,
+        to: &TableName,
+    ) -> Result<()> {
+        let renamed = rename::table(self.commit().await?, (name, only), to).await;
         renamed.map_err(|fault| self.error(fault))
     }
 
@@ -187,10 +199,11 @@ impl CatalogStore for SqliteCatalog {
     async fn set_comment(
         &self,
         name: &TableName,
+        only: Option<i64>,
         column: Option<&str>,
         comment: Option<&str>,
     ) -> Result<()> {
-        let set = comment::set(self.commit().await?, name, column, comment).await;
+        let set = comment::set(self.commit().await?, (name, only), column, comment).await;
         set.map_err(|fault| self.error(fault))
     }
 
@@ -260,6 +273,11 @@ impl CatalogStore for SqliteCatalog {
             .map_err(|fault| self.error(fault))
     }
 
+    async fn user_of_certificate(&self, names: &[String]) -> Result<Option<User>> {
+        let found = users::of_certificate(&self.database, names).await;
+        found.map_err(|fault| self.error(fault))
+    }
+
     async fn create_user(&self, user: User) -> Result<()> {
         users::create(&self.database, user)
             .await
@@ -305,22 +323,14 @@ impl CatalogStore for SqliteCatalog {
         dropped.map_err(|fault| self.error(fault))
     }
 
-    async fn limits(&self, user: &str) -> Result<BTreeMap<String, String>> {
-        limits::of(&self.database, user)
-            .await
-            .map_err(|fault| self.error(fault))
+    async fn limits(&self) -> Result<Vec<Limit>> {
+        let limits = limits::all(&self.database).await;
+        limits.map_err(|fault| self.error(fault))
     }
 
-    async fn all_limits(&self) -> Result<Vec<(String, String, String)>> {
-        limits::all(&self.database)
-            .await
-            .map_err(|fault| self.error(fault))
-    }
-
-    async fn set_limit(&self, user: &str, name: &str, value: Option<&str>) -> Result<()> {
-        limits::set(&self.database, user, name, value)
-            .await
-            .map_err(|fault| self.error(fault))
+    async fn set_limit(&self, of: &Grantee, name: &str, value: Option<&str>) -> Result<()> {
+        let set = limits::set(&self.database, of, name, value).await;
+        set.map_err(|fault| self.error(fault))
     }
 
     async fn setting(&self, key: &str) -> Result<Option<String>> {

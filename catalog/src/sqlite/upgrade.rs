@@ -2,12 +2,16 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::ddl::{LOGIN_TABLES, RIGHTS_TABLES, WB_VERSION};
+use super::ddl::{LOGIN_TABLES, MEMBER_TABLES, RIGHTS_TABLES, WB_VERSION};
 use super::fault::Outcome;
 use super::open::WB_VERSION_KEY;
 
 /// What makes of each version the next one, the oldest first.
-const STEPS: [(&str, &[&str]); 2] = [("1", &[LOGIN_TABLES]), ("2", &[RIGHTS_TABLES, ROLES])];
+const STEPS: [(&str, &[&str]); 3] = [
+    ("1", &[LOGIN_TABLES]),
+    ("2", &[RIGHTS_TABLES, ROLES]),
+    ("3", &[MEMBER_TABLES]),
+];
 
 /// There were no roles: every user had every right but those of an administrator, which was said
 /// beside the user's name. Both stay as they were, as roles and grants that can be taken away.

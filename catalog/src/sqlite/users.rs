@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 use waterbuck_engine::Error;
 use waterbuck_engine::sql::Grantee;
@@ -12,12 +13,15 @@ use super::rights::{admins, forget_grantee, keep_an_admin, make_admin, unmake_ad
 use crate::missing::missing_named;
 use crate::model::User;
 
-type Row = (String, String);
+type Row = (String, String, Option<String>);
 
 pub(super) async fn all(database: &Database) -> Outcome<Vec<User>> {
     let mut read = database.read().await?;
     let admins = admins(&mut read).await?;
-    let rows = sqlx::query_as::<_, Row>("SELECT name, password_hash FROM wb_user ORDER BY name");
+    let rows = sqlx::query_as::<_, Row>(
+        "SELECT name, password_hash, subject FROM wb_user
+         LEFT JOIN wb_certificate ON user_name = name ORDER BY name",
+    );
     let rows = rows.fetch_all(&mut *read).await?.into_iter();
     Ok(rows.map(|row| user(row, &admins)).collect())
 }
@@ -25,6 +29,21 @@ pub(super) async fn all(database: &Database) -> Outcome<Vec<User>> {
 pub(super) async fn one(database: &Database, name: &str) -> Outcome<Option<User>> {
     let mut read = database.read().await?;
     find(&mut read, name).await
+}
+
+/// The one user whose certificate one of these names is.
+pub(super) async fn of_certificate(database: &Database, names: &[String]) -> Outcome<Option<User>> {
+    let mut read = database.read().await?;
+    let users: Vec<String> = sqlx::query_scalar(
+        "SELECT user_name FROM wb_certificate WHERE subject IN (SELECT value FROM json_each(?))",
+    )
+    .bind(json!(names).to_string())
+    .fetch_all(&mut *read)
+    .await?;
+    match users.as_slice() {
+        [user] => find(&mut read, user).await,
+        _ => Ok(None),
+    }
 }
 
 /// Adds a user whose name is free.
@@ -66,10 +85,11 @@ pub(super) async fn remove(database: &Database, name: &str, if_exists: bool) -> 
     }
     let before = admins(&mut write).await?;
     forget_grantee(&mut write, &Grantee::User(name.to_owned())).await?;
-    // Whoever takes the name next does not take tokens and limits with it.
+    // Whoever takes the name next does not take tokens, limits and certificate with it.
     for query in [
         "DELETE FROM wb_token WHERE user_name = ?",
         "DELETE FROM wb_limit WHERE user_name = ?",
+        "DELETE FROM wb_certificate WHERE user_name = ?",
         "DELETE FROM wb_user WHERE name = ?",
     ] {
         sqlx::query(query).bind(name).execute(&mut *write).await?;
@@ -98,7 +118,10 @@ async fn refuse_admin_by_role(connection: &mut SqliteConnection, name: &str) -> 
 }
 
 async fn find(connection: &mut SqliteConnection, name: &str) -> Outcome<Option<User>> {
-    let row = sqlx::query_as::<_, Row>("SELECT name, password_hash FROM wb_user WHERE name = ?");
+    let row = sqlx::query_as::<_, Row>(
+        "SELECT name, password_hash, subject FROM wb_user
+         LEFT JOIN wb_certificate ON user_name = name WHERE name = ?",
+    );
     let Some(row) = row.bind(name).fetch_optional(&mut *connection).await? else {
         return Ok(None);
     };
@@ -112,16 +135,44 @@ async fn store(connection: &mut SqliteConnection, user: &User) -> Outcome<()> {
         .bind(&user.password_hash)
         .execute(&mut *connection)
         .await?;
+    store_certificate(connection, user).await?;
     if user.admin && !admins(connection).await?.contains(&user.name) {
         make_admin(connection, &user.name).await?;
     }
     Ok(())
 }
 
-fn user((name, password_hash): Row, admins: &BTreeSet<String>) -> User {
+/// Puts the user's certificate, which is nobody else's, in the place of the one before.
+async fn store_certificate(connection: &mut SqliteConnection, user: &User) -> Outcome<()> {
+    sqlx::query("DELETE FROM wb_certificate WHERE user_name = ?")
+        .bind(&user.name)
+        .execute(&mut *connection)
+        .await?;
+    let Some(certificate) = &user.certificate else {
+        return Ok(());
+    };
+    let of: Option<String> =
+        sqlx::query_scalar("SELECT user_name FROM wb_certificate WHERE subject = ?")
+            .bind(certificate)
+            .fetch_optional(&mut *connection)
+            .await?;
+    if let Some(of) = of {
+        let message = format!("the certificate \"{certificate}\" is that of user \"{of}\"");
+        return Err(Error::already_exists(message).into());
+    }
+    sqlx::query("INSERT INTO wb_certificate VALUES (?, ?)")
+        .bind(certificate)
+        .bind(&user.name)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn user((name, password_hash, certificate): Row, admins: &BTreeSet<String>) -> User {
     User {
         admin: admins.contains(&name),
         name,
         password_hash,
+        certificate,
     }
 }

@@ -359,6 +359,15 @@ mod tests {
             let error = case(&format!("{alone} = 'x'")).error();
             assert!(error.contains(alone) && error.contains(other), "{error}");
         }
+        let error = case("tls-client-auth = 'optional'").error();
+        assert!(error.contains("--tls-client-ca"), "{error}");
+        let clients = "tls-cert = 'c'\ntls-key = 'k'\ntls-client-ca = 'a'\ntls-client-auth =";
+        for (mode, optional) in [("required", false), ("optional", true)] {
+            let config = case(&format!("{clients} '{mode}'")).load(Role::Server);
+            assert_eq!(config.unwrap().tls.client_optional, optional);
+        }
+        let error = case(&format!("{clients} 'sometimes'")).error();
+        assert!(error.contains("\"optional\""), "{error}");
         let error = case("cluster-cert = 'c'\ncluster-key = 'k'").error();
         assert!(error.contains("--cluster-ca"), "{error}");
     }

@@ -42,6 +42,8 @@ type Client = FlightSqlServiceClient<Channel>;
 pub(super) struct FlightConnection {
     url: ServerUrl,
     /// Copied for every call, which is cheap; replaced when the session is renewed.
+    /// Whether it shows a certificate, which may be a login.
+    certified: bool,
     client: RwLock<Client>,
 }
 
@@ -67,9 +69,11 @@ impl FlightConnection {
         let service = FlightServiceClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        let client = log_in(&url, service).await?;
+        let certified = tls.identity.is_some();
+        let client = log_in(&url, certified, service).await?;
         Ok(Self {
             url,
+            certified,
             client: RwLock::new(client),
         })
     }
@@ -85,7 +89,7 @@ impl FlightConnection {
             return error;
         }
         let service = self.client().into_inner();
-        match log_in(&self.url, service).await {
+        match log_in(&self.url, self.certified, service).await {
             Ok(client) => {
                 *self.client.write() = client;
                 Error::unavailable(
@@ -204,24 +208,35 @@ fn endpoint(url: &ServerUrl, tls: &ShellTls<'_>) -> Result<Endpoint> {
     endpoint.tls_config(tls.config()?).map_err(wrong)
 }
 
-/// Exchanges user and password for the token of a session.
-async fn log_in(url: &ServerUrl, mut service: FlightServiceClient<Channel>) -> Result<Client> {
-    let Some(password) = &url.password else {
-        return Err(Error::new(
-            ErrorKind::Unauthenticated,
-            format!(
-                "\"{url}\" is named without a password, write grpc://user:password@host:port or set \
-                 WATERBUCK_PASSWORD"
-            ),
-        ));
-    };
-    let user = url.user.as_deref().unwrap_or("admin");
-    let login = BASE64_STANDARD.encode(format!("{user}:{password}"));
+/// Exchanges user and password, or a certificate that is shown, for the token of a session.
+async fn log_in(
+    url: &ServerUrl,
+    certified: bool,
+    mut service: FlightServiceClient<Channel>,
+) -> Result<Client> {
     let mut request = tonic::Request::new(stream::iter([HandshakeRequest::default()]));
-    let basic = format!("Basic {login}").parse().map_err(|error| {
-        Error::invalid(format!("the login of \"{url}\" cannot be sent")).with_source(error)
-    })?;
-    request.metadata_mut().insert("authorization", basic);
+    match (&url.user, &url.password) {
+        (user, Some(password)) => {
+            let user = user.as_deref().unwrap_or("admin");
+            let login = BASE64_STANDARD.encode(format!("{user}:{password}"));
+            let basic = format!("Basic {login}").parse().map_err(|error| {
+                Error::invalid(format!("the login of \"{url}\" cannot be sent")).with_source(error)
+            })?;
+            request.metadata_mut().insert("authorization", basic);
+        }
+        // The server says whose certificate it is.
+        (None, None) if certified => {}
+        (_, None) => {
+            return Err(Error::new(
+                ErrorKind::Unauthenticated,
+                format!(
+                    "\"{url}\" is named without a password, write grpc://user:password@host:port or \
+                     set WATERBUCK_PASSWORD; a certificate that is a login is shown with --tls-cert, \
+                     and no user named"
+                ),
+            ));
+        }
+    }
     let answer = match tokio::time::timeout(LOGIN_TIMEOUT, service.handshake(request)).await {
         Ok(answer) => answer.map_err(|status| from_status(&status))?,
         Err(_) => {

@@ -26,6 +26,7 @@ use super::messages::{
     CloseSessionResult, CloseStatus, GetSessionOptionsResult, OptionError, OptionErrorKind,
     PreparedStatementResult, SetSessionOptionsRequest, SetSessionOptionsResult, body,
 };
+use super::peer::Peer;
 use super::statement::no_transaction;
 use super::status::{malformed, status, unsupported};
 use super::wire::{encode_schema, parameter_schema};
@@ -79,7 +80,7 @@ impl Shared {
         &self,
         headers: &MetadataMap,
         action: Action,
-        peer: &str,
+        peer: &Peer,
         is_member: bool,
     ) -> Result<Vec<Bytes>, Status> {
         let Action {

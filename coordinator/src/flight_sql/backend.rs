@@ -31,6 +31,14 @@ pub trait Backend: Send + Sync + 'static {
     /// `ErrorKind::Unauthenticated`.
     async fn login_with_token(&self, token: &str, peer: &str) -> Result<TokenLogin>;
 
+    /// Opens a session for the user whom one of these names of a client's certificate is mapped to, or
+    /// fails with `ErrorKind::Unauthenticated`. The certificate has been verified.
+    async fn login_with_certificate(
+        &self,
+        names: &[String],
+        peer: &str,
+    ) -> Result<Arc<dyn FlightSession>>;
+
     /// Serves an action that carries its own credentials, as executors' registration does;
     /// `is_member` says whether its connection has shown a certificate of the cluster. `None` means
     /// that `kind` is not such an action, and the door goes on to demand a login.

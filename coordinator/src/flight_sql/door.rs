@@ -33,6 +33,7 @@ use super::client::ClientGuard;
 use super::config::FlightConfig;
 use super::delivery::Delivery;
 use super::login::Logins;
+use super::peer::Peer;
 use super::results::Results;
 use super::sql_info::ServerInfo;
 use super::status::{malformed, status, unsupported};
@@ -113,7 +114,7 @@ impl Door {
         })
     }
 
-    async fn client(&self, headers: &MetadataMap, peer: &str) -> Result<ClientGuard, Status> {
+    async fn client(&self, headers: &MetadataMap, peer: &Peer) -> Result<ClientGuard, Status> {
         self.shared.logins.client(headers, peer).await
     }
 }
@@ -153,7 +154,7 @@ impl FlightService for Door {
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Self::HandshakeStream>, Status> {
         guarded(async {
-            let peer = peer_of(&request);
+            let peer = Peer::of(&request);
             let (headers, _, mut messages) = request.into_parts();
             let payload = match headers.contains_key("authorization") {
                 true => None,
@@ -183,7 +184,7 @@ impl FlightService for Door {
         request: Request<Criteria>,
     ) -> Result<Response<Self::ListFlightsStream>, Status> {
         guarded(async {
-            let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let client = self.client(request.metadata(), &Peer::of(&request)).await?;
             let flights = self.shared.flights(&client, &request.into_inner())?;
             Ok(Response::new(
                 stream::iter(flights.into_iter().map(Ok)).boxed(),
@@ -197,7 +198,7 @@ impl FlightService for Door {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         guarded(async {
-            let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let client = self.client(request.metadata(), &Peer::of(&request)).await?;
             let delivery = delivery_of(&client, request.metadata())?;
             let info = self
                 .shared
@@ -213,7 +214,7 @@ impl FlightService for Door {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<PollInfo>, Status> {
         guarded(async {
-            let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let client = self.client(request.metadata(), &Peer::of(&request)).await?;
             let delivery = delivery_of(&client, request.metadata())?;
             let descriptor = request.into_inner();
             let poll = self.shared.poll(&client, descriptor, delivery).await?;
@@ -227,7 +228,7 @@ impl FlightService for Door {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<SchemaResult>, Status> {
         guarded(async {
-            let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let client = self.client(request.metadata(), &Peer::of(&request)).await?;
             let schema = self.shared.schema(&client, &request.into_inner()).await?;
             Ok(Response::new(SchemaResult { schema }))
         })
@@ -239,7 +240,7 @@ impl FlightService for Door {
         request: Request<Ticket>,
     ) -> Result<Response<Self::DoGetStream>, Status> {
         guarded(async {
-            let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let client = self.client(request.metadata(), &Peer::of(&request)).await?;
             let delivery = delivery_of(&client, request.metadata())?;
             let deadline = deadline_of(request.metadata());
             self.shared
@@ -254,7 +255,7 @@ impl FlightService for Door {
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoPutStream>, Status> {
         guarded(async {
-            let client = self.client(request.metadata(), &peer_of(&request)).await?;
+            let client = self.client(request.metadata(), &Peer::of(&request)).await?;
             let result = self.shared.put(&client, request.into_inner()).await?;
             Ok(Response::new(stream::iter([Ok(result)]).boxed()))
         })
@@ -265,7 +266,7 @@ impl FlightService for Door {
         &self,
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoExchangeStream>, Status> {
-        let _client = self.client(request.metadata(), &peer_of(&request)).await?;
+        let _client = self.client(request.metadata(), &Peer::of(&request)).await?;
         Err(unsupported("DoExchange is not a call of Flight SQL"))
     }
 
@@ -274,7 +275,7 @@ impl FlightService for Door {
         request: Request<Action>,
     ) -> Result<Response<Self::DoActionStream>, Status> {
         guarded(async {
-            let peer = peer_of(&request);
+            let peer = Peer::of(&request);
             let is_member = request.extensions().get::<ClusterMember>().is_some();
             let (headers, _, action) = request.into_parts();
             let acted = self.shared.act(&headers, action, &peer, is_member);
@@ -293,7 +294,7 @@ impl FlightService for Door {
         &self,
         request: Request<Empty>,
     ) -> Result<Response<Self::ListActionsStream>, Status> {
-        let _client = self.client(request.metadata(), &peer_of(&request)).await?;
+        let _client = self.client(request.metadata(), &Peer::of(&request)).await?;
         let actions = super::actions::served().into_iter().map(Ok);
         Ok(Response::new(
             stream::iter(actions.collect::<Vec<_>>()).boxed(),
@@ -336,10 +337,4 @@ async fn basic_payload(
 fn delivery_of(client: &ClientGuard, headers: &MetadataMap) -> Result<Delivery, Status> {
     let delivery = client.delivery().with_headers(headers);
     delivery.map_err(|error| status(&error))
-}
-
-fn peer_of<T>(request: &Request<T>) -> String {
-    request
-        .remote_addr()
-        .map_or_else(|| "unknown".to_owned(), |address| address.to_string())
 }

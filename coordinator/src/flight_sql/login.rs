@@ -1,5 +1,7 @@
 //! Who is calling: from the authorization header to a logged-in client.
 //!
+//! A client that has shown a certificate need send no credentials: it is who the certificate names.
+//!
 //! A handshake with user and password gives a bearer token, which names the session. A client that
 //! sends user and password or an API token with every call, without a handshake, gets one session
 //! for each of its connections: passwords are checked by a slow hash, and prepared statements belong
@@ -22,10 +24,12 @@ use dashmap::mapref::entry::Entry;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 use tracing::{debug, info};
+use waterbuck_engine::client_certificate::ClientCertificate;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::backend::{Backend, FlightSession};
 use super::client::{Client, ClientGuard};
+use super::peer::Peer;
 use super::status::status;
 use super::token::random_token;
 
@@ -86,22 +90,29 @@ impl Logins {
         }
     }
 
-    /// The client that calls; logged in if it sends credentials that are not known yet.
+    /// The client that calls; logged in if it sends credentials that are not known yet, or sends none
+    /// and has shown a certificate.
     pub(super) async fn client(
         &self,
         headers: &MetadataMap,
-        peer: &str,
+        peer: &Peer,
     ) -> Result<ClientGuard, Status> {
         match credentials(headers).map_err(|e| status(&e))? {
-            Some(Credentials::Bearer(token)) => self.by_bearer(token, peer).await,
+            Some(Credentials::Bearer(token)) => self.by_bearer(token, &peer.address).await,
             Some(Credentials::Basic {
                 user,
                 password,
                 header,
-            }) => self.by_password(&user, &password, header, peer).await,
-            None => Err(status(&unauthenticated(
-                "this call needs a login: send user and password in a handshake first",
-            ))),
+            }) => {
+                let peer = &peer.address;
+                self.by_password(&user, &password, header, peer).await
+            }
+            None => match &peer.certificate {
+                Some(certificate) => self.by_certificate(certificate, &peer.address).await,
+                None => Err(status(&unauthenticated(
+                    "this call needs a login: send user and password in a handshake first",
+                ))),
+            },
         }
     }
 
@@ -110,21 +121,26 @@ impl Logins {
         &self,
         headers: &MetadataMap,
         payload: Option<(String, String)>,
-        peer: &str,
+        peer: &Peer,
     ) -> Result<String, Status> {
-        let (user, password) = match credentials(headers).map_err(|e| status(&e))? {
-            Some(Credentials::Basic { user, password, .. }) => (user, password),
+        let address = &peer.address;
+        let named = match credentials(headers).map_err(|e| status(&e))? {
+            Some(Credentials::Basic { user, password, .. }) => Some((user, password)),
             Some(Credentials::Bearer(token)) => {
-                drop(self.by_bearer(token, peer).await?);
+                drop(self.by_bearer(token, address).await?);
                 return Ok(token.to_owned());
             }
-            None => payload.ok_or_else(|| {
-                status(&unauthenticated(
-                    "the handshake carries no user and password",
-                ))
-            })?,
+            None => payload,
         };
-        let session = self.log_in(&user, &password, peer).await?;
+        let session = match (named, &peer.certificate) {
+            (Some((user, password)), _) => self.log_in(&user, &password, address).await?,
+            (None, Some(certificate)) => self.log_in_as_named(certificate, address).await?,
+            (None, None) => {
+                return Err(status(&unauthenticated(
+                    "the handshake carries no user and password",
+                )));
+            }
+        };
         let issued = session.token().await.map_err(|error| status(&error))?;
         let logged_in = LoggedIn {
             client: Arc::new(Client::new(session, self.idle_max)),
@@ -217,6 +233,21 @@ impl Logins {
         self.enter_connection(key, session).await
     }
 
+    /// A client that sends no credentials is who its certificate names, on this connection.
+    async fn by_certificate(
+        &self,
+        certificate: &ClientCertificate,
+        peer: &str,
+    ) -> Result<ClientGuard, Status> {
+        // No authorization header holds a line break.
+        let key = self.connection(&format!("\n{}", certificate.names.join("\n")), peer);
+        if let Some(client) = self.connected(&key) {
+            return Ok(client);
+        }
+        let session = self.log_in_as_named(certificate, peer).await?;
+        self.enter_connection(key, session).await
+    }
+
     fn connection(&self, credentials: &str, peer: &str) -> ConnectionKey {
         ConnectionKey {
             peer: peer.to_owned(),
@@ -285,6 +316,19 @@ impl Logins {
             .await
             .map_err(|error| status(&error))?;
         debug!(session = %session.id(), user, peer, "logged in");
+        Ok(session)
+    }
+
+    async fn log_in_as_named(
+        &self,
+        certificate: &ClientCertificate,
+        peer: &str,
+    ) -> Result<Arc<dyn FlightSession>, Status> {
+        self.check_room()?;
+        let names = &certificate.names;
+        let session = self.backend.login_with_certificate(names, peer).await;
+        let session = session.map_err(|error| status(&error))?;
+        debug!(session = %session.id(), user = session.user(), peer, "logged in by certificate");
         Ok(session)
     }
 

@@ -11,6 +11,7 @@ mod login;
 mod messages;
 mod metadata;
 mod pattern;
+mod peer;
 mod poll;
 mod put;
 mod results;

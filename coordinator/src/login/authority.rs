@@ -115,6 +115,25 @@ impl Authority {
         self.resumed(&claims, session, now).await
     }
 
+    /// Takes the names of a client's certificate, which has been verified.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when they are not mapped to a user, or to several.
+    pub(crate) async fn by_certificate(&self, names: &[String]) -> Result<Admitted> {
+        let user = self.catalog.user_of_certificate(names).await?;
+        let user = user.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unauthenticated,
+                format!(
+                    "no user has the certificate {}: log in with a password, or have an \
+                     administrator say ALTER USER … SET CERTIFICATE",
+                    names.join(", ")
+                ),
+            )
+        })?;
+        Ok(self.admitted(user, None, None))
+    }
+
     /// A bearer token for a session, which every process of the cluster accepts, and when it ends.
     ///
     /// # Errors
@@ -301,6 +320,7 @@ mod tests {
                 name: name.to_owned(),
                 password_hash: hash_password(password).await.unwrap(),
                 admin: false,
+                certificate: None,
             };
             self.catalog.put_user(user).await.unwrap();
         }
@@ -377,6 +397,40 @@ mod tests {
 
         let (ended, _) = fixture.api_token("admin", Some(now() - 1)).await;
         refused(one.by_token(&ended).await);
+    }
+
+    #[tokio::test]
+    async fn a_certificate_is_of_the_user_whom_it_is_mapped_to() {
+        let fixture = Fixture::new().await;
+        fixture.put("ann", "first").await;
+        let (here, other) = (fixture.coordinator(), fixture.coordinator());
+        let names = ["CN=ann".to_owned(), "DNS:ann.example.org".to_owned()];
+        // Being called as a user is called is not enough.
+        refused(here.by_certificate(&names).await);
+        let map = async |user: &str, certificate: Option<&str>| {
+            let mut user = fixture.catalog.user(user).await.unwrap().unwrap();
+            user.certificate = certificate.map(str::to_owned);
+            fixture.catalog.put_user(user).await
+        };
+        map("ann", Some("DNS:ann.example.org")).await.unwrap();
+        let admitted = here.by_certificate(&names).await.unwrap();
+        assert_eq!(admitted.user.name, "ann");
+        refused(here.by_certificate(&names[..1]).await);
+        let twice = map("admin", Some("DNS:ann.example.org")).await.unwrap_err();
+        assert_eq!(twice.kind(), ErrorKind::AlreadyExists);
+        let session = Uuid::now_v7();
+        let (token, _) = here.issue(session, &admitted).await.unwrap();
+        assert!(other.by_token(&token).await.is_ok());
+
+        map("ann", None).await.unwrap();
+        refused(here.by_certificate(&names).await);
+        refused(other.by_token(&token).await);
+        here.look().await.unwrap();
+        assert!(!here.still_admits(&admitted, false));
+        // A certificate that names two users is nobody's.
+        map("ann", Some("CN=ann")).await.unwrap();
+        map("admin", Some("DNS:ann.example.org")).await.unwrap();
+        refused(here.by_certificate(&names).await);
     }
 
     #[tokio::test]

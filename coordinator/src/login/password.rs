@@ -139,6 +139,7 @@ pub async fn create_first_admin(
             name: ADMIN.to_owned(),
             password_hash,
             admin: true,
+            certificate: None,
         })
         .await?;
     Ok(generated)

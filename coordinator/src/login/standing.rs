@@ -77,10 +77,13 @@ impl Seen {
     }
 }
 
-/// Another one for each password and power a user is given; tells nothing of either.
+/// Another one for each password, power and certificate a user is given; tells nothing of them.
 fn fingerprint(user: &User) -> String {
     let mut context = Context::new(&SHA256);
     context.update(user.password_hash.as_bytes());
     context.update(&[u8::from(user.admin)]);
+    if let Some(certificate) = &user.certificate {
+        context.update(certificate.as_bytes());
+    }
     URL_SAFE_NO_PAD.encode(&context.finish().as_ref()[..16])
 }

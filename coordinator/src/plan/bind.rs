@@ -54,7 +54,7 @@ pub(crate) struct Binder<'a> {
 /// A part of a statement that is bound with the same rights.
 #[derive(Default)]
 pub(super) struct Scope {
-    /// Whose they are; read when a name or a call asks for them.
+    /// Whose they are; without any, those of the statement's user.
     pub(super) rights: Option<Arc<Rights>>,
     /// Tables and views by schema and name, as these rights let them be seen.
     pub(super) found: BTreeMap<(String, String), Arc<dyn TableProvider>>,
@@ -110,8 +110,8 @@ impl<'a> Binder<'a> {
         let base = self.context.core().planner.base();
         let called = called_functions(statement);
         // Figures for the planner are not computed by the user.
-        if !called.is_empty() && !self.context.reads_whole_tables() {
-            let rights = self.rights().await?;
+        if !called.is_empty() && self.context.whole_table().is_none() {
+            let rights = self.rights();
             check_calls(base, &rights, called)?;
         }
         let references = base
@@ -124,12 +124,11 @@ impl<'a> Binder<'a> {
     }
 
     /// The rights with which the scope is bound.
-    pub(super) async fn rights(&mut self) -> Result<Arc<Rights>> {
-        if let Some(rights) = &self.scope.rights {
-            return Ok(Arc::clone(rights));
+    pub(super) fn rights(&self) -> Arc<Rights> {
+        match &self.scope.rights {
+            Some(rights) => Arc::clone(rights),
+            None => self.context.rights(),
         }
-        let rights = self.context.rights().await?;
-        Ok(Arc::clone(self.scope.rights.insert(rights)))
     }
 
     async fn bind_reference(&mut self, reference: &TableReference, schema: &str) -> Result<()> {
@@ -185,7 +184,7 @@ impl<'a> Binder<'a> {
         reference: &TableReference,
         name: &TableName,
     ) -> Result<Option<Arc<dyn TableProvider>>> {
-        let rights = self.rights().await?;
+        let rights = self.rights();
         let core = self.context.core();
         let found = core.catalog.table(name).await?;
         let seen = found.filter(|table| rights.sees(&Securable::of(table)));
@@ -202,10 +201,15 @@ impl<'a> Binder<'a> {
             return Err(visible.missing("table", name).await);
         };
         let object = Securable::of(&table);
-        let extent = if self.context.reads_whole_tables() {
-            Extent::Whole
-        } else {
-            Extent::Granted
+        let extent = match self.context.whole_table() {
+            None => Extent::Granted,
+            Some(id) if id == table.id => Extent::Whole,
+            Some(_) => {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!("\"{name}\" was replaced by another session; try again"),
+                ));
+            }
         };
         if extent == Extent::Granted && !rights.may_in_part(Privilege::Select, &object) {
             return Err(lacking(Privilege::Select, &object));
@@ -241,7 +245,7 @@ impl<'a> Binder<'a> {
     }
 
     async fn path_table(&mut self, path: &str) -> Result<Arc<dyn TableProvider>> {
-        if !self.rights().await?.is_admin() {
+        if !self.rights().is_admin() {
             return Err(Error::new(
                 ErrorKind::PermissionDenied,
                 "only administrators may read a path that is not a table",
@@ -282,8 +286,7 @@ impl<'a> Binder<'a> {
             return Ok(());
         }
         let now = self.context.session.rights().await?;
-        let reader = self.scope.rights.as_ref();
-        if reader.is_some_and(|rights| !rights.is_bound_as(&now)) {
+        if !self.rights().is_bound_as(&now) {
             return Err(policies_changed());
         }
         let catalog = &self.context.core().catalog;

@@ -52,7 +52,7 @@ impl Binder<'_> {
     /// Where these show more than whoever reads the view may see, the body is sealed: a condition of
     /// the reader that moved into it would be computed for rows that the view leaves out.
     async fn body_of_owner(&mut self, table: &TableDef, view: &ViewDef) -> Result<LogicalPlan> {
-        let reader = self.rights().await?;
+        let reader = self.rights();
         let owner = self.owner(table.owner.as_ref()).await?;
         let scope = Scope {
             rights: Some(owner),

@@ -173,7 +173,7 @@ mod tests {
 
     fn all() -> Arc<ReadHere> {
         let record = QueryRecord::new(uuid::Uuid::nil(), "ann", "SELECT 1", "SELECT");
-        ReadHere::new(Arc::new(record), Arc::new(Quota::new("ann")))
+        ReadHere::new(Arc::new(record), Arc::new(Quota::new()))
     }
 
     #[tokio::test]

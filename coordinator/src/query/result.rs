@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
 use futures::{Stream, StreamExt};
+use waterbuck_engine::settings::Settings;
 use waterbuck_engine::{Error, ErrorKind};
 
 use super::record::{QueryRecord, QueryState};
@@ -25,6 +26,8 @@ pub(super) struct ResultStream {
     /// What its user may have, and the rows that count against it.
     quota: Arc<Quota>,
     given: u64,
+    /// What the query ran with.
+    settings: Settings,
 }
 
 impl ResultStream {
@@ -32,11 +35,13 @@ impl ResultStream {
         rows: SendableRecordBatchStream,
         record: Arc<QueryRecord>,
         core: Arc<Core>,
+        settings: Settings,
         ends_query: bool,
     ) -> Self {
         Self {
             quota: core.quotas.of(&record.user),
             given: 0,
+            settings,
             rows,
             record,
             core,
@@ -101,7 +106,10 @@ impl Stream for ResultStream {
         }
         match polled {
             Poll::Ready(Some(Err(error))) => {
-                let error = run_error(error);
+                let mut error = run_error(error);
+                if error.kind() == ErrorKind::ResourceExhausted {
+                    error = self.quota.explained(error, &self.settings);
+                }
                 self.end(state_after(&error), Some(error.to_string()));
                 Poll::Ready(Some(Err(error.into())))
             }

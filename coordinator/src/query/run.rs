@@ -130,7 +130,7 @@ pub(super) fn deliver(
     let mut builder = RecordBatchReceiverStreamBuilder::new(schema, 2);
     let tx = builder.tx();
     let record = Arc::clone(&query.record);
-    let ends_query = query.ends_query;
+    let (settings, ends_query) = (query.settings.clone(), query.ends_query);
     let driver_core = Arc::clone(&core);
     builder.spawn(async move {
         let timeout = query.settings.values().query_timeout;
@@ -144,12 +144,14 @@ pub(super) fn deliver(
             () = cancel.cancelled() => {
                 Err(cancelled(&query.record, "the query was cancelled").into())
             }
-            () = elapsed(timeout) => Err(timed_out(&query.record, timeout).into()),
+            () = elapsed(timeout) => {
+                Err(timed_out(&driver_core, &query.record, &query.settings).into())
+            }
             result = run => result,
         }
     });
     let rows = builder.build();
-    Box::pin(ResultStream::new(rows, record, core, ends_query))
+    Box::pin(ResultStream::new(rows, record, core, settings, ends_query))
 }
 
 /// Counts a query that needs a turn against its user's limit.
@@ -176,7 +178,7 @@ pub(super) async fn admit(
         () = query.record.cancel.cancelled() => {
             Err(cancelled(&query.record, "the query was cancelled"))
         }
-        () = elapsed(timeout) => Err(timed_out(&query.record, timeout)),
+        () = elapsed(timeout) => Err(timed_out(core, &query.record, &query.settings)),
     }
 }
 
@@ -184,12 +186,12 @@ pub(super) fn cancelled(record: &QueryRecord, why: &str) -> Error {
     Error::new(ErrorKind::Cancelled, format!("{why} (query {})", record.id))
 }
 
-/// The error of a query that took longer than it may.
-pub(crate) fn timed_out(record: &QueryRecord, timeout: Duration) -> Error {
-    cancelled(
-        record,
-        &format!("the query ran longer than query_timeout ({timeout:?})"),
-    )
+/// The error of a query that took longer than its settings say.
+pub(crate) fn timed_out(core: &Core, record: &QueryRecord, settings: &Settings) -> Error {
+    let timeout = settings.values().query_timeout;
+    let why = format!("the query ran longer than query_timeout ({timeout:?})");
+    let quota = core.quotas.of(&record.user);
+    quota.explained(cancelled(record, &why), settings)
 }
 
 /// Waits for the end of `timeout`; of zero, which stands for none, for ever.

@@ -167,7 +167,8 @@ impl Running {
     /// Waits until all parts were read; gives what executors say of them.
     async fn ended(&mut self, core: &Arc<Core>) -> Result<Vec<ResultReport>> {
         let record = &self.query.record;
-        let timeout = self.query.settings.values().query_timeout;
+        let settings = &self.query.settings;
+        let timeout = settings.values().query_timeout;
         let executors = &self.started.executors;
         let is_local = executors.is_empty() || core.planner.is_local(executors);
         let readers = &self.readers;
@@ -180,7 +181,7 @@ impl Running {
         tokio::select! {
             biased;
             () = record.cancel.cancelled() => Err(cancelled(record, "the query was cancelled")),
-            () = elapsed(timeout) => Err(timed_out(record, timeout)),
+            () = elapsed(timeout) => Err(timed_out(core, record, settings)),
             ended = all_read => ended,
             error = failure(&mut self.started.stream) => Err(run_error(error)),
             url = core.members.any_lost(executors), if !is_local => {

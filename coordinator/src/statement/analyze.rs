@@ -35,7 +35,7 @@ pub(super) async fn execute(context: &StatementContext, analyze: &Analyze) -> Re
             table.name
         )));
     }
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let visible = Visible::new(&context.core().catalog, &rights).narrowed(table.clone());
     let columns = match analyze.columns {
         Some(_) => chosen(&visible.columns, analyze)?,
@@ -44,7 +44,7 @@ pub(super) async fn execute(context: &StatementContext, analyze: &Analyze) -> Re
     let sql = query(&table.name.schema, &table.name.name, &columns);
     // The figures are of all rows, whoever has them counted: they are for the planner, and shown to
     // those alone who may read all rows.
-    let inner = context.with_sql(&sql).reading_whole_tables();
+    let inner = context.with_sql(&sql).reading_whole(table.id);
     let mut parsed = parse(&sql, &ParseLimits::from(context.settings.values()))?;
     let Some(Statement::Query(statement)) = parsed.pop().map(|parsed| parsed.statement) else {
         return Err(Error::internal("the statistics query is no query"));

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use datafusion::common::SchemaReference;
 use datafusion::common::TableReference;
-use tokio::sync::OnceCell;
 use waterbuck_catalog::{Rights, TableName};
 use waterbuck_engine::settings::Settings;
 use waterbuck_engine::sql::Grantee;
@@ -24,11 +23,11 @@ pub(crate) struct StatementContext {
     pub(crate) settings: Settings,
     pub(crate) parameters: Vec<RecordBatch>,
     pub(crate) sql: String,
-    /// Read when something first asks for them, before any name is looked up.
-    rights: Arc<OnceCell<Arc<Rights>>>,
-    /// Tables are read with all their rows and columns, for figures about them that the user is not
+    /// Those of the moment the statement began.
+    rights: Arc<Rights>,
+    /// The table that is read with all its rows and columns, for figures about it that the user is not
     /// shown.
-    reads_whole_tables: bool,
+    whole_table: Option<i64>,
     /// Where its rows are to be given out.
     endpoints: Endpoints,
     settled: bool,
@@ -40,6 +39,7 @@ impl StatementContext {
         record: Arc<QueryRecord>,
         parameters: Vec<RecordBatch>,
         sql: &str,
+        rights: Arc<Rights>,
     ) -> Self {
         let settings = session.settings();
         Self {
@@ -48,8 +48,8 @@ impl StatementContext {
             settings,
             parameters,
             sql: sql.to_owned(),
-            rights: Arc::default(),
-            reads_whole_tables: false,
+            rights,
+            whole_table: None,
             endpoints: Endpoints::One,
             settled: false,
         }
@@ -64,17 +64,17 @@ impl StatementContext {
             parameters: vec![],
             sql: sql.to_owned(),
             rights: Arc::clone(&self.rights),
-            reads_whole_tables: self.reads_whole_tables,
+            whole_table: self.whole_table,
             endpoints: self.endpoints,
             settled: true,
         }
     }
 
-    /// The same statement, reading tables as they are and not as the user may see them. What it reads
-    /// must not reach the user.
+    /// The same statement, reading the table with this id, and no other, as it is and not as the user
+    /// may see it. What it reads must not reach the user.
     #[must_use]
-    pub(crate) fn reading_whole_tables(mut self) -> Self {
-        self.reads_whole_tables = true;
+    pub(crate) fn reading_whole(mut self, table_id: i64) -> Self {
+        self.whole_table = Some(table_id);
         self
     }
 
@@ -90,9 +90,9 @@ impl StatementContext {
         self.endpoints
     }
 
-    /// Whether tables are read with all their rows and columns.
-    pub(crate) fn reads_whole_tables(&self) -> bool {
-        self.reads_whole_tables
+    /// The table that is read with all its rows and columns.
+    pub(crate) fn whole_table(&self) -> Option<i64> {
+        self.whole_table
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -173,12 +173,8 @@ impl StatementContext {
 
     /// What the session's user may do, with the roles that are active: the same during the whole
     /// statement.
-    ///
-    /// # Errors
-    /// When the catalog cannot be read.
-    pub(crate) async fn rights(&self) -> Result<Arc<Rights>> {
-        let read = || async { self.session.rights().await.map(Arc::new) };
-        self.rights.get_or_try_init(read).await.map(Arc::clone)
+    pub(crate) fn rights(&self) -> Arc<Rights> {
+        Arc::clone(&self.rights)
     }
 
     /// Who owns what the statement makes.

@@ -28,6 +28,19 @@ pub(super) fn on_existing(or_replace: bool, if_not_exists: bool) -> OnExisting {
     }
 }
 
+/// The same for tables and views: nothing is replaced but what was there, by its id, when the user's
+/// rights were checked.
+pub(super) fn on_existing_table(
+    or_replace: bool,
+    if_not_exists: bool,
+    checked: Option<i64>,
+) -> OnExisting {
+    match on_existing(or_replace, if_not_exists) {
+        OnExisting::Replace => OnExisting::ReplaceOnly(checked),
+        other => other,
+    }
+}
+
 /// `CREATE EXTERNAL TABLE`.
 pub(super) async fn create_external(
     context: &StatementContext,
@@ -49,8 +62,8 @@ pub(super) async fn create_external(
     let [location] = create.location.as_slice() else {
         return Err(Error::unsupported("a table has one LOCATION"));
     };
-    permitted::making(context, &name, create.or_replace).await?;
-    let mode = on_existing(create.or_replace, create.if_not_exists);
+    let checked = permitted::making(context, &name, create.or_replace).await?;
+    let mode = on_existing_table(create.or_replace, create.if_not_exists, checked);
     if mode == OnExisting::Skip && context.core().catalog.table(&name).await?.is_some() {
         return Ok(context.done());
     }
@@ -84,7 +97,7 @@ pub(super) async fn create_view(
 ) -> Result<Outcome> {
     let name = context.table_name(&create.name)?;
     refuse_system(&name.schema)?;
-    permitted::making(context, &name, create.or_replace).await?;
+    let checked = permitted::making(context, &name, create.or_replace).await?;
     let Statement::Query(query) = Statement::from_query(create.query.clone()) else {
         return Err(Error::internal("a view's query is no query"));
     };
@@ -134,7 +147,7 @@ pub(super) async fn create_view(
         comment: create.comment.clone(),
         owner: Some(context.owner()),
     };
-    let mode = on_existing(create.or_replace, create.if_not_exists);
+    let mode = on_existing_table(create.or_replace, create.if_not_exists, checked);
     context.core().catalog.create_table(table, mode).await?;
     Ok(context.done())
 }
@@ -148,7 +161,6 @@ pub(super) async fn create_schema(
     refuse_system(&name)?;
     if !context
         .rights()
-        .await?
         .may(Privilege::Create, &Securable::Catalog, None)
     {
         return Err(lacking(Privilege::Create, &Securable::Catalog));
@@ -179,13 +191,12 @@ pub(super) async fn drop_objects(context: &StatementContext, drop: &Drop) -> Res
                     _ => (DropKind::Table, "table"),
                 };
                 let needed = (Privilege::Drop, drop.if_exists);
-                if permitted::relation_if_exists(context, noun, &name, needed)
-                    .await?
-                    .is_none()
-                {
+                let found = permitted::relation_if_exists(context, noun, &name, needed).await?;
+                let Some(found) = found else {
                     continue;
-                }
-                if let Some(dropped) = catalog.drop_table(&name, kind, drop.if_exists).await? {
+                };
+                let dropped = catalog.drop_table(&name, Some(found.id), kind, drop.if_exists);
+                if let Some(dropped) = dropped.await? {
                     tables::remove_data(context, &dropped).await;
                 }
             }
@@ -195,10 +206,10 @@ pub(super) async fn drop_objects(context: &StatementContext, drop: &Drop) -> Res
 }
 
 async fn drop_schema(context: &StatementContext, name: &str, drop: &Drop) -> Result<()> {
-    match permitted::schema(context, name, Privilege::Drop).await {
+    let only = match permitted::schema(context, name, Privilege::Drop).await {
         Err(error) if error.kind() == ErrorKind::NotFound && drop.if_exists => return Ok(()),
         permitted => permitted?,
-    }
+    };
     let catalog = &context.core().catalog;
     let owned = match catalog.tables(Some(name)).await {
         Err(error) if error.kind() == ErrorKind::NotFound && drop.if_exists => return Ok(()),
@@ -206,7 +217,7 @@ async fn drop_schema(context: &StatementContext, name: &str, drop: &Drop) -> Res
         _ => vec![],
     };
     if !catalog
-        .drop_schema(name, drop.if_exists, drop.cascade)
+        .drop_schema(name, only, drop.if_exists, drop.cascade)
         .await?
     {
         return Ok(());
@@ -237,17 +248,14 @@ pub(super) async fn rename(
     refuse_system(&name.schema)?;
     refuse_system(&to.schema)?;
     let needed = (Privilege::Alter, alter.if_exists);
-    if permitted::relation_if_exists(context, "table", &name, needed)
-        .await?
-        .is_none()
-    {
+    let Some(found) = permitted::relation_if_exists(context, "table", &name, needed).await? else {
         return Ok(context.done());
-    }
+    };
     if to.schema != name.schema {
         permitted::schema(context, &to.schema, Privilege::Create).await?;
     }
     let catalog = &context.core().catalog;
-    catalog.rename_table(&name, &to).await?;
+    catalog.rename_table(&name, Some(found.id), &to).await?;
     Ok(context.done())
 }
 
@@ -258,13 +266,15 @@ pub(super) async fn comment(context: &StatementContext, comment: &CommentOn) -> 
     match &comment.target {
         CommentTarget::Table(table) | CommentTarget::View(table) => {
             let name = context.table_name(table)?;
-            permitted::relation(context, "table", &name, Privilege::Alter).await?;
-            catalog.set_comment(&name, None, text).await?;
+            let found = permitted::relation(context, "table", &name, Privilege::Alter).await?;
+            catalog
+                .set_comment(&name, Some(found.id), None, text)
+                .await?;
         }
         CommentTarget::Column { table, column } => {
             let name = context.table_name(table)?;
             let found = permitted::relation(context, "table", &name, Privilege::Alter).await?;
-            let rights = context.rights().await?;
+            let (id, rights) = (found.id, context.rights());
             let known = Visible::new(catalog, &rights).narrowed(found).columns;
             if !known.iter().any(|known| known.name == *column) {
                 let names = known.iter().map(|known| known.name.as_str());
@@ -273,7 +283,9 @@ pub(super) async fn comment(context: &StatementContext, comment: &CommentOn) -> 
                     "column \"{column}\" does not exist in \"{name}\"{hint}"
                 )));
             }
-            catalog.set_comment(&name, Some(column), text).await?;
+            catalog
+                .set_comment(&name, Some(id), Some(column), text)
+                .await?;
         }
         CommentTarget::Schema(_) => {
             return Err(Error::unsupported("COMMENT ON SCHEMA is not supported"));

@@ -63,8 +63,8 @@ pub(crate) async fn execute(
             table.kind.noun()
         ))),
         (Some(_), IfExists::Replace) => {
-            permitted::making(context, &name, true).await?;
-            create(context, name, OnExisting::Replace, rows).await
+            let checked = permitted::making(context, &name, true).await?;
+            create(context, name, OnExisting::ReplaceOnly(checked), rows).await
         }
         (Some(_), IfExists::Append) => {
             let table = permitted::relation(context, "table", &name, Privilege::Insert).await?;

@@ -16,7 +16,7 @@ use waterbuck_engine::sql::{CreateTable, Insert, Statement};
 use waterbuck_engine::{Error, Result};
 
 use super::columns::{catalog_columns, partition_columns, plain_columns};
-use super::ddl::{on_existing, refuse_system};
+use super::ddl::{on_existing_table, refuse_system};
 use super::overwrite::{managed_change, overwrite_scope, table_base};
 use super::query::LogicalQuery;
 use super::write::write_aside;
@@ -32,9 +32,9 @@ pub(super) async fn create_table(
 ) -> Result<Outcome> {
     let name = context.table_name(&create.name)?;
     refuse_system(&name.schema)?;
-    permitted::making(context, &name, create.or_replace).await?;
+    let checked = permitted::making(context, &name, create.or_replace).await?;
     let catalog = &context.core().catalog;
-    let mode = on_existing(create.or_replace, create.if_not_exists);
+    let mode = on_existing_table(create.or_replace, create.if_not_exists, checked);
     if let Some(existing) = catalog.table(&name).await? {
         match mode {
             OnExisting::Skip => return Ok(context.done()),
@@ -45,7 +45,7 @@ pub(super) async fn create_table(
                     name.name
                 )));
             }
-            OnExisting::Replace => {}
+            OnExisting::Replace | OnExisting::ReplaceOnly(_) => {}
         }
     }
     if let Some(option) = create.options.keys().next() {
@@ -207,7 +207,7 @@ async fn target_table(context: &StatementContext, insert: &Insert) -> Result<Tab
     let name = context.table_name(&insert.table)?;
     refuse_system(&name.schema)?;
     let table = permitted::seen(context, "table", &name).await?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     insertable::check(&rights, insert, &table)?;
     Ok(table)
 }
@@ -223,7 +223,7 @@ async fn plan_into(
     let source = super::query::plan(context, &query).await?;
     let constants = constant_partitions(context, insert, &table)?;
     let given = given_columns(insert, &table, &constants)?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     insertable::check_rest(&rights, &table, &given, &constants)?;
     let source = fit(context, source, &table.columns, &given, &constants)?;
     let named = named_partition(context, &table, &constants)?;

@@ -1,7 +1,7 @@
 //! What statements that name a table, view or schema need to be permitted.
 
 use datafusion::common::TableReference;
-use waterbuck_catalog::{Securable, TableDef, TableKind, TableName};
+use waterbuck_catalog::{Rights, Securable, TableDef, TableKind, TableName};
 use waterbuck_engine::sql::Privilege;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
@@ -19,7 +19,7 @@ pub(super) async fn seen(
     noun: &str,
     name: &TableName,
 ) -> Result<TableDef> {
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let visible = Visible::new(&context.core().catalog, &rights);
     visible.relation(noun, name).await
 }
@@ -35,7 +35,7 @@ pub(super) async fn relation(
     privilege: Privilege,
 ) -> Result<TableDef> {
     let table = seen(context, noun, name).await?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let object = Securable::of(&table);
     if rights.may(privilege, &object, None) {
         return Ok(table);
@@ -59,7 +59,8 @@ pub(super) async fn relation_if_exists(
     }
 }
 
-/// The schema of that name, on which the user has a privilege.
+/// The schema of that name, on which the user has a privilege: its id, unless it is newer than the
+/// user's rights, which then hold for every schema.
 ///
 /// # Errors
 /// `NotFound` when the user sees none of that name, `PermissionDenied` naming the privilege.
@@ -67,18 +68,19 @@ pub(super) async fn schema(
     context: &StatementContext,
     name: &str,
     privilege: Privilege,
-) -> Result<()> {
-    let rights = context.rights().await?;
+) -> Result<Option<i64>> {
+    let rights = context.rights();
     let object = Securable::Schema(name.to_owned());
     let visible = Visible::new(&context.core().catalog, &rights);
     visible.check_schema(name).await?;
     if rights.may(privilege, &object, None) {
-        return Ok(());
+        return Ok(rights.schema_id(name));
     }
     Err(lacking(privilege, &object))
 }
 
-/// Fails unless the user may make `name`, and take away what is there where that is to be replaced.
+/// Fails unless the user may make `name`, and take away what is there where that is to be replaced:
+/// the id of that is returned.
 ///
 /// # Errors
 /// Those of [`schema`]; `PermissionDenied` when what is there is not the user's to drop.
@@ -86,18 +88,18 @@ pub(super) async fn making(
     context: &StatementContext,
     name: &TableName,
     or_replace: bool,
-) -> Result<()> {
+) -> Result<Option<i64>> {
     schema(context, &name.schema, Privilege::Create).await?;
     if !or_replace {
-        return Ok(());
+        return Ok(None);
     }
     let Some(existing) = context.core().catalog.table(name).await? else {
-        return Ok(());
+        return Ok(None);
     };
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let object = Securable::of(&existing);
     if rights.may(Privilege::Drop, &object, None) {
-        return Ok(());
+        return Ok(Some(existing.id));
     }
     if rights.sees(&object) {
         return Err(lacking(Privilege::Drop, &object));
@@ -105,6 +107,14 @@ pub(super) async fn making(
     Err(denied(format!(
         "the name \"{name}\" is taken, by something that is not yours to replace"
     )))
+}
+
+/// Whether the user may know where a table is kept: those may who put rows there or change the table.
+pub(super) fn knows_place(rights: &Rights, table: &TableDef) -> bool {
+    let object = Securable::of(table);
+    [Privilege::Alter, Privilege::Insert]
+        .into_iter()
+        .any(|privilege| rights.may(privilege, &object, None))
 }
 
 /// A table whose files the user may be told of: files and their directories tell of all rows.
@@ -118,7 +128,7 @@ pub(super) async fn with_files(
     let name = context.table_name(table)?;
     refuse_system(&name.schema, table)?;
     let table = relation(context, "table", &name, Privilege::Select).await?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     if matches!(table.kind, TableKind::View(_)) || !rights.is_bound(table.id) {
         return Ok(table);
     }

@@ -17,7 +17,7 @@ use crate::visible::Visible;
 
 /// `CREATE ROW FILTER`, `CREATE COLUMN MASK`.
 pub(super) async fn create(context: &StatementContext, create: &CreatePolicy) -> Result<()> {
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let object = relation(context, &rights, &create.table, false).await?;
     let noun = create.kind.noun();
     if !rights.owns(&object) {
@@ -50,7 +50,7 @@ pub(super) async fn create(context: &StatementContext, create: &CreatePolicy) ->
 
 /// `DROP ROW FILTER`, `DROP COLUMN MASK`.
 pub(super) async fn remove(context: &StatementContext, drop: &DropPolicy) -> Result<()> {
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let object = match relation(context, &rights, &drop.table, false).await {
         Err(error) if error.kind() == ErrorKind::NotFound && drop.if_exists => return Ok(()),
         found => found?,

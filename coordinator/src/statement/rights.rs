@@ -43,7 +43,7 @@ pub(super) async fn execute(
 }
 
 async fn change_grants(context: &StatementContext, grant: &Grant) -> Result<()> {
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let targets = targets(context, &rights, grant).await?;
     for target in &targets {
         let column = target.column.as_deref();
@@ -56,8 +56,12 @@ async fn change_grants(context: &StatementContext, grant: &Grant) -> Result<()> 
             )));
         }
     }
+    let schema_id = targets
+        .iter()
+        .find_map(|target| checked_schema(&rights, &target.object));
     let change = GrantChange {
         targets,
+        schema_id,
         grantees: grant.grantees.clone(),
         option: grant.grant_option,
         by: context.session.user().name.clone(),
@@ -98,7 +102,7 @@ async fn targets(
 }
 
 async fn change_roles(context: &StatementContext, grant: &GrantRole) -> Result<()> {
-    let rights = context.rights().await?;
+    let rights = context.rights();
     for role in &grant.roles {
         if !rights.may_give_role(role) {
             return Err(denied(format!(
@@ -180,7 +184,7 @@ async fn is_admin(context: &StatementContext, roles: &ActiveRoles) -> Result<boo
 }
 
 async fn change_owner(context: &StatementContext, alter: &AlterOwner) -> Result<()> {
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let found = match &alter.object {
         OwnedObject::Schema(name) => schema(context, &rights, name).await,
         OwnedObject::Table(name) => relation(context, &rights, name, false).await,
@@ -202,7 +206,17 @@ async fn change_owner(context: &StatementContext, alter: &AlterOwner) -> Result<
             alter.to
         )));
     }
-    context.core().catalog.set_owner(&object, &alter.to).await
+    let only = checked_schema(&rights, &object);
+    let catalog = &context.core().catalog;
+    catalog.set_owner(&object, only, &alter.to).await
+}
+
+/// The id of the schema that the rights speak of by this name.
+fn checked_schema(rights: &Rights, object: &Securable) -> Option<i64> {
+    match object {
+        Securable::Schema(name) => rights.schema_id(name),
+        _ => None,
+    }
 }
 
 /// The error of who lacks a right.

@@ -29,7 +29,7 @@ pub(super) async fn check_schema(context: &StatementContext, name: &str) -> Resu
     if system::is_system(name) {
         return Ok(());
     }
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let visible = Visible::new(&context.core().catalog, &rights);
     visible.check_schema(name).await
 }
@@ -37,7 +37,7 @@ pub(super) async fn check_schema(context: &StatementContext, name: &str) -> Resu
 /// Fails unless the user may change the setting.
 async fn check_setting(context: &StatementContext, name: &str) -> Result<()> {
     let setting = Securable::Setting(name.to_owned());
-    if context.rights().await?.may(Privilege::Set, &setting, None) {
+    if context.rights().may(Privilege::Set, &setting, None) {
         return Ok(());
     }
     Err(lacking(Privilege::Set, &setting))

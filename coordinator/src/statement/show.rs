@@ -10,7 +10,9 @@ use super::StatementContext;
 use super::dispatch::rows_of;
 use super::rights::denied;
 use super::rows::{named_like, text_outcome, text_schema};
-use super::{found_files, limits, query, set, show_create, show_rights, table_details, tokens};
+use super::{
+    found_files, limits, permitted, query, set, show_create, show_rights, table_details, tokens,
+};
 use crate::session::{Outcome, PreparedStatement};
 
 /// A `SHOW` either is a query or gives rows of text.
@@ -130,7 +132,7 @@ async fn answer(context: &StatementContext, show: &Show) -> Result<Answer> {
             Answer::Query("SELECT name, kind, scope FROM system.secrets ORDER BY name".to_owned())
         }
         Show::Setting(_) => Answer::Text(&["name", "value"]),
-        Show::Users => Answer::Text(&["name", "admin"]),
+        Show::Users => Answer::Text(&["name", "admin", "certificate"]),
         Show::Roles => Answer::Text(show_rights::ROLES),
         Show::Grants { .. } => Answer::Text(show_rights::GRANTS),
         Show::Tokens => Answer::Text(tokens::LISTED),
@@ -165,8 +167,10 @@ async fn text_rows(context: &StatementContext, show: &Show) -> Result<Vec<Vec<Op
         Show::Users => {
             context.admin_only("list users")?;
             let users = context.core().catalog.users().await?;
-            let row =
-                |user: waterbuck_catalog::User| vec![Some(user.name), Some(user.admin.to_string())];
+            let row = |user: waterbuck_catalog::User| {
+                let admin = user.admin.to_string();
+                vec![Some(user.name), Some(admin), user.certificate]
+            };
             Ok(users.into_iter().map(row).collect())
         }
         Show::Roles => show_rights::roles(context).await,
@@ -193,7 +197,7 @@ async fn create_text(
     table: &TableReference,
 ) -> Result<Vec<Vec<Option<String>>>> {
     let table = table_details::find(context, table).await?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let object = Securable::of(&table);
     // What a view is made of is its owner's business; it may name what others do not see.
     if matches!(table.kind, TableKind::View(_)) && !rights.owns(&object) {
@@ -201,7 +205,10 @@ async fn create_text(
             "you may not see how {object} is made: it is not yours"
         )));
     }
-    Ok(vec![vec![Some(show_create::statement(&table))]])
+    Ok(vec![vec![Some(show_create::statement(
+        &table,
+        permitted::knows_place(&rights, &table),
+    ))]])
 }
 
 async fn run(context: &StatementContext, sql: &str) -> Result<Outcome> {

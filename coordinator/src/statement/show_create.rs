@@ -7,8 +7,8 @@ use waterbuck_catalog::{ColumnDef, ExternalTable, ManagedTable, TableDef, TableK
 
 use waterbuck_engine::sql::{ViewSecurity, sql_type};
 
-/// The statement that makes `table`.
-pub(super) fn statement(table: &TableDef) -> String {
+/// The statement that makes `table`; without the LOCATION for those who may not know it.
+pub(super) fn statement(table: &TableDef, knows_place: bool) -> String {
     let name = format!(
         "{}.{}",
         quoted(&table.name.schema),
@@ -16,7 +16,7 @@ pub(super) fn statement(table: &TableDef) -> String {
     );
     let mut text = match &table.kind {
         TableKind::View(view) => create_view(&name, view),
-        TableKind::External(external) => create_external(&name, table, external),
+        TableKind::External(external) => create_external(&name, table, external, knows_place),
         TableKind::Managed(managed) => create_managed(&name, table, managed),
     };
     if let Some(comment) = &table.comment {
@@ -44,14 +44,21 @@ fn create_managed(name: &str, table: &TableDef, managed: &ManagedTable) -> Strin
     text
 }
 
-fn create_external(name: &str, table: &TableDef, external: &ExternalTable) -> String {
+fn create_external(
+    name: &str,
+    table: &TableDef,
+    external: &ExternalTable,
+    knows_place: bool,
+) -> String {
     let mut text = format!(
         "CREATE EXTERNAL TABLE {name} (\n{}\n)\nSTORED AS {}",
         columns(&table.columns),
         external.format.to_uppercase()
     );
     partitioned_by(&mut text, &external.partition_columns);
-    let _infallible = write!(text, "\nLOCATION {}", literal(&external.location));
+    if knows_place {
+        let _infallible = write!(text, "\nLOCATION {}", literal(&external.location));
+    }
     if !external.options.is_empty() {
         let options = external.options.iter();
         let options = options.map(|(key, value)| format!("{} {}", literal(key), literal(value)));

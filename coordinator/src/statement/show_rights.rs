@@ -26,7 +26,7 @@ pub(super) const GRANTS: &[&str] = &[
 
 /// The roles the user has; all of them for administrators.
 pub(super) async fn roles(context: &StatementContext) -> Result<Rows> {
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let known = context.core().catalog.roles().await?;
     let row = |role: String| {
         let active = rights.active_roles().contains(&role);
@@ -42,7 +42,7 @@ pub(super) async fn grants(
     grantee: Option<&Grantee>,
     object: Option<&GrantObject>,
 ) -> Result<Rows> {
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let catalog = &context.core().catalog;
     let wanted = |found: &Grantee| grantee.is_none_or(|grantee| grantee == found);
     let mut rows = Rows::new();

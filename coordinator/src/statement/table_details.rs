@@ -50,7 +50,7 @@ pub(super) async fn find(context: &StatementContext, table: &TableReference) -> 
         permitted::refuse_system(&name.schema, table)?;
     }
     let found = permitted::seen(context, "table", &name).await?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     Ok(Visible::new(&context.core().catalog, &rights).narrowed(found))
 }
 
@@ -121,8 +121,9 @@ fn yes_no(yes: bool) -> String {
 /// `DESCRIBE FORMATTED table`.
 pub(super) async fn formatted(context: &StatementContext, table: &TableReference) -> Result<Rows> {
     let table = find(context, table).await?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let object = Securable::of(&table);
+    let knows_place = permitted::knows_place(&rights, &table);
     let mut rows: Rows = table
         .columns
         .iter()
@@ -151,7 +152,9 @@ pub(super) async fn formatted(context: &StatementContext, table: &TableReference
         TableKind::External(external) => {
             say("# kind", "external".to_owned());
             say("# format", external.format.clone());
-            say("# location", external.location.clone());
+            if knows_place {
+                say("# location", external.location.clone());
+            }
             say("# partition columns", external.partition_columns.join(", "));
             for (key, value) in &external.options {
                 say(&format!("# option {key}"), value.clone());
@@ -159,7 +162,9 @@ pub(super) async fn formatted(context: &StatementContext, table: &TableReference
         }
         TableKind::Managed(managed) => {
             say("# kind", "managed".to_owned());
-            say("# location", managed.path.clone());
+            if knows_place {
+                say("# location", managed.path.clone());
+            }
             say("# partition columns", managed.partition_columns.join(", "));
         }
     }
@@ -201,8 +206,38 @@ pub(super) async fn partitions(context: &StatementContext, table: &TableReferenc
 /// `SHOW FILES table`.
 pub(super) async fn files(context: &StatementContext, table: &TableReference) -> Result<Rows> {
     let table = permitted::with_files(context, table).await?;
-    let files = tables::files(context, &table).await?;
+    let mut files = tables::files(context, &table).await?;
+    if !permitted::knows_place(&context.rights(), &table) {
+        for file in &mut files {
+            file.path = below_place(&table, &file.path).to_owned();
+        }
+    }
     Ok(files.into_iter().map(file_row).collect())
+}
+
+/// The part of a file's path that is below where its table is kept; its name where that is unknown.
+fn below_place<'a>(table: &TableDef, path: &'a str) -> &'a str {
+    let place = match &table.kind {
+        TableKind::External(external) => external.location.as_str(),
+        TableKind::Managed(managed) => managed.path.as_str(),
+        TableKind::View(_) => "",
+    };
+    // A pattern's own directories are told, the fixed ones above it are not.
+    let fixed = place.split(['*', '?', '[', '{']).next().unwrap_or_default();
+    let directory = match fixed == place {
+        true => fixed.trim_end_matches('/'),
+        false => fixed
+            .rsplit_once('/')
+            .map_or("", |(directory, _)| directory),
+    };
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if directory.is_empty() {
+        return name;
+    }
+    let below = path.strip_prefix(directory);
+    below
+        .and_then(|below| below.strip_prefix('/'))
+        .unwrap_or(name)
 }
 
 /// A file as `SHOW FILES` gives it.
@@ -228,7 +263,7 @@ fn partition_text(file: &FileFacts) -> String {
 /// all rows are none of the user's.
 pub(super) async fn stats(context: &StatementContext, table: &TableReference) -> Result<Rows> {
     let table = find(context, table).await?;
-    let rights = context.rights().await?;
+    let rights = context.rights();
     let object = Securable::of(&table);
     let reads = |column: &str| {
         let granted = rights.may(Privilege::Select, &object, Some(column));
@@ -264,4 +299,44 @@ pub(super) async fn stats(context: &StatementContext, table: &TableReference) ->
     whole.push(Some(statistics.computed_at.to_rfc3339()));
     rows.push(whole);
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+    use waterbuck_catalog::{ExternalTable, TableName};
+
+    use super::*;
+
+    #[test]
+    fn of_a_file_no_more_is_told_than_what_is_below_its_tables_place() {
+        for (location, path, told) in [
+            ("/data/t/", "/data/t/year=1/a.csv", "year=1/a.csv"),
+            ("/data/t", "/data/t/a.csv", "a.csv"),
+            ("/data/t/*.csv", "/data/t/a.csv", "a.csv"),
+            ("s3://b/*/x/*.csv", "s3://b/1/x/a.csv", "1/x/a.csv"),
+            ("/data/t/a.csv", "/data/t/a.csv", "a.csv"),
+            ("/data/t", "/data/table/a.csv", "a.csv"),
+            ("relative", "/home/relative/a.csv", "a.csv"),
+        ] {
+            let table = TableDef {
+                kind: TableKind::External(ExternalTable {
+                    format: "csv".to_owned(),
+                    location: location.to_owned(),
+                    partition_columns: vec![],
+                    options: BTreeMap::new(),
+                    secret: None,
+                    explicit_columns: false,
+                }),
+                id: 1,
+                uuid: Uuid::nil(),
+                name: TableName::new("s", "t"),
+                begin_snapshot: 1,
+                columns: vec![],
+                comment: None,
+                owner: None,
+            };
+            assert_eq!(below_place(&table, path), told, "{location}");
+        }
+    }
 }

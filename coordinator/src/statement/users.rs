@@ -1,7 +1,7 @@
 //! `CREATE USER`, `ALTER USER`, `DROP USER`.
 
 use waterbuck_catalog::User;
-use waterbuck_engine::sql::{AlterUser, CreateUser, DropUser};
+use waterbuck_engine::sql::{AlterUser, CertificateChange, CreateUser, DropUser};
 use waterbuck_engine::{Error, Result};
 
 use super::StatementContext;
@@ -26,6 +26,7 @@ pub(super) async fn create(context: &StatementContext, create: &CreateUser) -> R
         name: create.name.clone(),
         password_hash,
         admin: create.admin,
+        certificate: None,
     };
     catalog.put_user(user).await?;
     Ok(context.done())
@@ -33,7 +34,9 @@ pub(super) async fn create(context: &StatementContext, create: &CreateUser) -> R
 
 /// `ALTER USER name …`. Users may change their own password.
 pub(super) async fn alter(context: &StatementContext, alter: &AlterUser) -> Result<Outcome> {
-    let own = alter.name == context.session.user().name && alter.admin.is_none();
+    let own = alter.name == context.session.user().name
+        && alter.admin.is_none()
+        && alter.certificate.is_none();
     if !own {
         context.admin_only("alter users")?;
     }
@@ -48,6 +51,11 @@ pub(super) async fn alter(context: &StatementContext, alter: &AlterUser) -> Resu
         user.password_hash = hash_password(password.reveal()).await?;
     }
     user.admin = alter.admin.unwrap_or(user.admin);
+    match &alter.certificate {
+        None => {}
+        Some(CertificateChange::Set(name)) => user.certificate = Some(name.clone()),
+        Some(CertificateChange::Reset) => user.certificate = None,
+    }
     catalog.put_user(user).await?;
     context.session.revoke(&alter.name);
     super::rights::renew(context).await?;

@@ -8,7 +8,8 @@
 //! such aggregates, which no filter passes, and the second takes it away.
 //!
 //! A seal keeps conditions on its columns above it by itself; one without columns, such as `1 / 0 = 1`,
-//! would be moved below it, and computed there for rows that the user may not see.
+//! would be moved below it, and computed there for rows that the user may not see. This holds in
+//! subqueries, too: those of a join's condition are still subqueries when filters are first pushed.
 
 use std::sync::Arc;
 
@@ -45,26 +46,40 @@ impl OptimizerRule for FilterBarrier {
         plan: LogicalPlan,
         _config: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
-        // The body of a subquery that is still one is left alone: its shape is checked.
-        plan.transform_up(|node| match (self, node) {
-            (Self::Raise, node) if has_row_over_nothing(&node) || is_seal(&node) => {
-                let barrier = Limit {
-                    skip: None,
-                    fetch: None,
-                    input: Arc::new(node),
-                };
-                Ok(Transformed::yes(LogicalPlan::Limit(barrier)))
+        match self {
+            Self::Raise => {
+                // The body of a subquery that is still one is pushed into as well. Its own aggregate has
+                // to stay where it is, because its shape is checked; above a seal nobody looks.
+                let raised = plan.transform_up(|node| raise(node, has_row_over_nothing))?;
+                raised.transform_data(|plan| {
+                    plan.transform_up_with_subqueries(|node| raise(node, is_seal))
+                })
             }
-            (
-                Self::Remove,
-                LogicalPlan::Limit(Limit {
-                    skip: None,
-                    fetch: None,
-                    input,
-                }),
-            ) => Ok(Transformed::yes(Arc::unwrap_or_clone(input))),
-            (_, node) => Ok(Transformed::no(node)),
-        })
+            Self::Remove => plan.transform_up_with_subqueries(remove),
+        }
+    }
+}
+
+fn raise(node: LogicalPlan, above: fn(&LogicalPlan) -> bool) -> Result<Transformed<LogicalPlan>> {
+    if !above(&node) {
+        return Ok(Transformed::no(node));
+    }
+    let barrier = Limit {
+        skip: None,
+        fetch: None,
+        input: Arc::new(node),
+    };
+    Ok(Transformed::yes(LogicalPlan::Limit(barrier)))
+}
+
+fn remove(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    match node {
+        LogicalPlan::Limit(Limit {
+            skip: None,
+            fetch: None,
+            input,
+        }) => Ok(Transformed::yes(Arc::unwrap_or_clone(input))),
+        node => Ok(Transformed::no(node)),
     }
 }
 

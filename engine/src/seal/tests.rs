@@ -10,11 +10,14 @@ use datafusion::common::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, col, lit};
+use datafusion::optimizer::push_down_filter::PushDownFilter;
+use datafusion::optimizer::{Optimizer, OptimizerContext};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::SessionContext;
 
 use super::{SealPlanner, conceal_plan, conceal_text, has_seal, seal};
+use crate::optimizer::FilterBarrier;
 use crate::optimizer::testing::{plan_text, rows, session_after};
 
 #[derive(Debug)]
@@ -95,6 +98,38 @@ async fn conditions_stay_above_a_seal_and_row_filters_below() {
             scan.starts_with("TableScan: t projection="),
             "{sql}: {text}"
         );
+    }
+}
+
+/// Subqueries that are not joins yet when filters are pushed are pushed into as well.
+#[tokio::test]
+async fn a_condition_without_columns_stays_above_a_seal_in_a_subquery() {
+    let session = sealed_session().await;
+    let state = session.state();
+    let pushing = Optimizer::with_rules(vec![
+        Arc::new(FilterBarrier::Raise),
+        Arc::new(PushDownFilter::new()),
+        Arc::new(FilterBarrier::Remove),
+    ]);
+    let context = OptimizerContext::new().with_max_passes(1);
+    for sql in [
+        "SELECT k FROM u WHERE k IN (SELECT k FROM s WHERE random() > 0.5)",
+        "SELECT k, EXISTS (SELECT 1 FROM s WHERE s.k = u.k AND random() > 0.5) FROM u",
+        "SELECT u.k FROM u JOIN u w ON u.k < w.k AND u.k IN (SELECT k FROM s WHERE random() > 0.5)",
+    ] {
+        let plan = state.create_logical_plan(sql).await.unwrap();
+        let analyzer = state.analyzer();
+        let plan = analyzer
+            .execute_and_check(plan, state.config_options(), |_, _| {})
+            .unwrap();
+        let plan = pushing.optimize(plan, &context, |_, _| {}).unwrap();
+        let text = plan.display_indent().to_string();
+        let (above, below) = text
+            .split_once("Seal: s")
+            .unwrap_or_else(|| panic!("{text}"));
+        assert!(above.contains("random()"), "{text}");
+        assert!(!below.contains("random()"), "{text}");
+        assert!(!text.contains("Limit:"), "{text}");
     }
 }
 

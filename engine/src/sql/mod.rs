@@ -75,8 +75,8 @@ pub use rights::{
     Privilege, RightsStatement, ViewSecurity,
 };
 pub use security::{
-    AlterLimit, AlterUser, CreateSecret, CreateToken, CreateUser, DropSecret, DropToken, DropUser,
-    Hidden, TokenLife,
+    AlterLimit, AlterUser, CertificateChange, CreateSecret, CreateToken, CreateUser, DropSecret,
+    DropToken, DropUser, Hidden, TokenLife,
 };
 pub use show::{Describe, Show};
 pub use statement::{Analyze, ParsedStatement, Statement};

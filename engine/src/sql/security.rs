@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::rights::Grantee;
+
 /// A password or key: its value can be read but not printed by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hidden(String);
@@ -65,7 +67,8 @@ pub struct CreateUser {
     pub admin: bool,
 }
 
-/// `ALTER USER name [PASSWORD '…'] [ADMIN | NOT ADMIN]`.
+/// `ALTER USER name [PASSWORD '…'] [ADMIN | NOT ADMIN]`, `ALTER USER name SET CERTIFICATE '…'`,
+/// `ALTER USER name RESET CERTIFICATE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterUser {
     /// The user's name.
@@ -74,6 +77,17 @@ pub struct AlterUser {
     pub password: Option<Hidden>,
     /// Whether the user may do everything; unchanged when absent.
     pub admin: Option<bool>,
+    /// Which certificate is the user's; unchanged when absent.
+    pub certificate: Option<CertificateChange>,
+}
+
+/// What becomes of the certificate that is a user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateChange {
+    /// That with this name, after its kind: `CN=ann`, `DNS:…`, `EMAIL:…`, `URI:…`.
+    Set(String),
+    /// None.
+    Reset,
 }
 
 /// `DROP USER [IF EXISTS] name`.
@@ -118,11 +132,11 @@ pub struct DropToken {
     pub if_exists: bool,
 }
 
-/// `ALTER USER user SET LIMIT name = value`, `ALTER USER user RESET LIMIT name`.
+/// `ALTER USER user SET LIMIT name = value`, `ALTER USER user RESET LIMIT name`; also `ALTER ROLE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterLimit {
     /// Whom it limits.
-    pub user: String,
+    pub of: Grantee,
     /// The limit's name, in lower case.
     pub name: String,
     /// The value as text; none takes the limit away.

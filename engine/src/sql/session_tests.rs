@@ -436,7 +436,7 @@ fn tokens_are_made_for_a_time() {
 #[test]
 fn limits_are_set_and_taken_away() {
     let altered = |sql| match one(sql) {
-        Statement::AlterLimit(alter) => (alter.user, alter.name, alter.value),
+        Statement::AlterLimit(alter) => (alter.of, alter.name, alter.value),
         other => panic!("{other:?}"),
     };
     let own = str::to_owned;
@@ -444,13 +444,51 @@ fn limits_are_set_and_taken_away() {
         "ALTER USER anna SET LIMIT Memory_Limit = 64MiB",
         "ALTER USER anna SET LIMIT memory_limit TO '64MiB'",
     ] {
-        let expected = (own("anna"), own("memory_limit"), Some(own("64MiB")));
+        let value = Some(own("64MiB"));
+        let expected = (Grantee::User(own("anna")), own("memory_limit"), value);
         assert_eq!(altered(sql), expected, "{sql}");
     }
     assert_eq!(
         altered("ALTER USER anna RESET LIMIT memory_limit"),
-        (own("anna"), own("memory_limit"), None)
+        (Grantee::User(own("anna")), own("memory_limit"), None)
     );
+    assert_eq!(
+        altered("ALTER ROLE public SET LIMIT max_result_rows = 10"),
+        (
+            Grantee::Role(own("public")),
+            own("max_result_rows"),
+            Some(own("10"))
+        )
+    );
+    assert_eq!(
+        altered("ALTER ROLE r RESET LIMIT max_result_rows"),
+        (Grantee::Role(own("r")), own("max_result_rows"), None)
+    );
+    assert_eq!(
+        one("ALTER ROLE r RESET LIMIT max_result_rows").kind_name(),
+        "ALTER ROLE"
+    );
+    error("ALTER ROLE r");
+    error("ALTER ROLE r SET max_result_rows = 1");
     error("ALTER USER anna SET LIMIT memory_limit");
     error("ALTER USER anna SET LIMIT memory_limit =");
+}
+
+#[test]
+fn certificates_are_given_to_users_by_a_name_after_its_kind() {
+    let altered = |sql| match one(sql) {
+        Statement::AlterUser(alter) => (alter.password, alter.admin, alter.certificate),
+        other => panic!("{other:?}"),
+    };
+    let set = CertificateChange::Set("CN=Ann".to_owned());
+    let sql = "ALTER USER ann SET CERTIFICATE 'CN=Ann'";
+    assert_eq!(altered(sql), (None, None, Some(set)));
+    let sql = "ALTER USER ann RESET CERTIFICATE";
+    assert_eq!(altered(sql), (None, None, Some(CertificateChange::Reset)));
+    for wrong in ["ann", "CN=", "cn=ann", "IP:127.0.0.1", ""] {
+        let text = error(&format!("ALTER USER ann SET CERTIFICATE '{wrong}'"));
+        assert!(text.to_string().contains("'CN=ann'"), "{text}");
+    }
+    error("ALTER USER ann SET CERTIFICATE");
+    error("ALTER USER ann SET CERTIFICATE 'CN=ann' ADMIN");
 }

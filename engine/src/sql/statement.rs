@@ -16,7 +16,7 @@ use super::ddl::{
 };
 use super::explain::Explain;
 use super::prepared::Prepared;
-use super::rights::RightsStatement;
+use super::rights::{Grantee, RightsStatement};
 use super::security::{
     AlterLimit, AlterUser, CreateSecret, CreateToken, CreateUser, DropSecret, DropToken, DropUser,
 };
@@ -107,7 +107,7 @@ pub enum Statement {
     AlterUser(AlterUser),
     /// `DROP USER`.
     DropUser(DropUser),
-    /// `ALTER USER … SET LIMIT`, `ALTER USER … RESET LIMIT`.
+    /// `ALTER USER … SET LIMIT`, `ALTER ROLE … SET LIMIT`, and `RESET LIMIT` of both.
     AlterLimit(AlterLimit),
     /// `CREATE TOKEN`.
     CreateToken(CreateToken),
@@ -174,6 +174,10 @@ impl Statement {
             Self::CreateSecret(_) => "CREATE SECRET",
             Self::DropSecret(_) => "DROP SECRET",
             Self::CreateUser(_) => "CREATE USER",
+            Self::AlterLimit(AlterLimit {
+                of: Grantee::Role(_),
+                ..
+            }) => "ALTER ROLE",
             Self::AlterUser(_) | Self::AlterLimit(_) => "ALTER USER",
             Self::DropUser(_) => "DROP USER",
             Self::CreateToken(_) => "CREATE TOKEN",

@@ -13,7 +13,7 @@ use crate::rights::members_of;
 use crate::sqlite::fault::Outcome;
 
 /// As the tables name the kinds.
-pub(super) fn from_row(kind: &str, name: String) -> Grantee {
+pub(in crate::sqlite) fn from_row(kind: &str, name: String) -> Grantee {
     match kind {
         "user" => Grantee::User(name),
         _ => Grantee::Role(name),
@@ -21,7 +21,10 @@ pub(super) fn from_row(kind: &str, name: String) -> Grantee {
 }
 
 /// Fails unless the user or role is there.
-pub(super) async fn check(connection: &mut SqliteConnection, grantee: &Grantee) -> Outcome<()> {
+pub(in crate::sqlite) async fn check(
+    connection: &mut SqliteConnection,
+    grantee: &Grantee,
+) -> Outcome<()> {
     let names: Vec<String> = sqlx::query_scalar(match grantee {
         Grantee::User(_) => "SELECT name FROM wb_user",
         Grantee::Role(_) => "SELECT name FROM wb_role",

@@ -14,7 +14,7 @@ use crate::missing::missing_column;
 use crate::rights::{GrantChange, GrantTarget, Granted, Securable};
 use crate::sqlite::database::Database;
 use crate::sqlite::fault::Outcome;
-use crate::sqlite::lookup::{live_schema, missing_schema};
+use crate::sqlite::lookup::{check_same, live_schema, missing_schema};
 
 /// Where there is no id.
 const NO_ID: i64 = -1;
@@ -150,7 +150,7 @@ async fn keys<'a>(
     let mut columns = HashMap::new();
     let mut keys = Vec::new();
     for target in &change.targets {
-        let place = place(connection, &target.object).await?;
+        let place = place(connection, &target.object, change.schema_id).await?;
         check_column(connection, target, &mut columns).await?;
         keys.extend(change.grantees.iter().map(|grantee| Key {
             grantee,
@@ -161,13 +161,20 @@ async fn keys<'a>(
     Ok(keys)
 }
 
-async fn place<'a>(connection: &mut SqliteConnection, object: &'a Securable) -> Outcome<Place<'a>> {
+async fn place<'a>(
+    connection: &mut SqliteConnection,
+    object: &'a Securable,
+    schema_id: Option<i64>,
+) -> Outcome<Place<'a>> {
     let (kind, id, name) = match object {
         Securable::Catalog => ("catalog", NO_ID, ""),
         Securable::Function(name) => ("function", NO_ID, name.as_str()),
         Securable::Setting(name) => ("setting", NO_ID, name.as_str()),
         Securable::Schema(name) => match live_schema(connection, "", name).await? {
-            Some((id, _)) => ("schema", id, ""),
+            Some((id, _)) => {
+                check_same(name, id, schema_id)?;
+                ("schema", id, "")
+            }
             None => return Err(missing_schema(connection, name).await?.into()),
         },
         Securable::Relation { id, .. } => {

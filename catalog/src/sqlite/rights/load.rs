@@ -12,6 +12,7 @@ use crate::model::TableName;
 use crate::rights::{Facts, Rights, Securable, roles_of};
 use crate::sqlite::database::Database;
 use crate::sqlite::fault::Outcome;
+use crate::sqlite::limits;
 
 /// What `user` may do now with the roles `active`.
 pub(super) async fn rights(
@@ -73,11 +74,14 @@ async fn facts(database: &Database, who: &Grantee) -> Outcome<Facts> {
          ORDER BY table_id, kind, name, grantee_kind, grantee",
     );
     let rows = rows.bind(user).bind(&roles).fetch_all(&mut *read).await?;
+    let limits = limits::binding(&mut read, user, &roles).await?;
     Ok(Facts {
         memberships,
         grants,
         owners,
         policies: policies::policies(rows),
+        schemas,
+        limits,
     })
 }
 

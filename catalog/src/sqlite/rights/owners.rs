@@ -13,7 +13,7 @@ use crate::model::{TableDef, TableName};
 use crate::rights::Securable;
 use crate::sqlite::commit::Commit;
 use crate::sqlite::fault::Outcome;
-use crate::sqlite::lookup::{live_schema, missing_schema};
+use crate::sqlite::lookup::{check_same, live_schema, missing_schema};
 
 /// Every live schema and relation with what it is: `schema`, `table` or `view`.
 const OBJECTS: &str = "
@@ -122,8 +122,14 @@ async fn store(connection: &mut SqliteConnection, object_id: i64, owner: &Grante
     Ok(())
 }
 
-/// Gives an object to another owner. It adds a snapshot: definitions hold their owner.
-pub(super) async fn set(mut commit: Commit, object: &Securable, owner: &Grantee) -> Outcome<()> {
+/// Gives an object to another owner, a schema only if it has the id `only`. It adds a snapshot:
+/// definitions hold their owner.
+pub(super) async fn set(
+    mut commit: Commit,
+    object: &Securable,
+    only: Option<i64>,
+    owner: &Grantee,
+) -> Outcome<()> {
     check(commit.connection(), owner).await?;
     let id = match object {
         Securable::Schema(name) => {
@@ -131,6 +137,7 @@ pub(super) async fn set(mut commit: Commit, object: &Securable, owner: &Grantee)
             let Some((id, _)) = live_schema(commit.connection(), &data_path, name).await? else {
                 return Err(missing_schema(commit.connection(), name).await?.into());
             };
+            check_same(name, id, only)?;
             id
         }
         Securable::Relation { id, .. } => {

@@ -81,6 +81,7 @@ pub(super) async fn remove(database: &Database, name: &str, if_exists: bool) -> 
     forget_grantee(&mut write, &Grantee::Role(name.to_owned())).await?;
     for sql in [
         "DELETE FROM wb_role_member WHERE role = ?",
+        "DELETE FROM wb_role_limit WHERE role = ?",
         "DELETE FROM wb_role WHERE name = ?",
     ] {
         sqlx::query(sql).bind(name).execute(&mut *write).await?;

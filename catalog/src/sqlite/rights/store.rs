@@ -92,8 +92,13 @@ impl RightsStore for SqliteCatalog {
         revoked.map_err(|fault| self.error(fault))
     }
 
-    async fn set_owner(&self, object: &Securable, owner: &Grantee) -> Result<()> {
-        let set = owners::set(self.commit().await?, object, owner).await;
+    async fn set_owner(
+        &self,
+        object: &Securable,
+        only: Option<i64>,
+        owner: &Grantee,
+    ) -> Result<()> {
+        let set = owners::set(self.commit().await?, object, only, owner).await;
         set.map_err(|fault| self.error(fault))
     }
 

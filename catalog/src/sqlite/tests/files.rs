@@ -38,7 +38,7 @@ async fn a_snapshot_shows_its_files_for_ever() {
         .await
         .unwrap();
     store
-        .drop_table(&main("m"), DropKind::Table, false)
+        .drop_table(&main("m"), None, DropKind::Table, false)
         .await
         .unwrap();
     for (snapshot, expected) in [
@@ -221,7 +221,10 @@ async fn a_renamed_table_takes_the_files_of_a_running_insert() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
     let id = fixture.create(fixture.managed("m", &[])).await.id;
-    store.rename_table(&main("m"), &main("n")).await.unwrap();
+    store
+        .rename_table(&main("m"), None, &main("n"))
+        .await
+        .unwrap();
     let snapshot = store
         .commit_files(id, 1, FileChange::Append, vec![file("f", None)])
         .await

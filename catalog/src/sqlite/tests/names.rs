@@ -134,7 +134,7 @@ async fn dropping_says_what_is_there() {
     let store = &fixture.store;
     fixture.create(view("orders")).await;
     let error = store
-        .drop_table(&main("ordrs"), DropKind::View, false)
+        .drop_table(&main("ordrs"), None, DropKind::View, false)
         .await
         .unwrap_err();
     assert_eq!(
@@ -151,18 +151,18 @@ async fn dropping_says_what_is_there() {
     );
     assert_eq!(
         store
-            .drop_table(&main("ordrs"), DropKind::View, true)
+            .drop_table(&main("ordrs"), None, DropKind::View, true)
             .await
             .unwrap(),
         None
     );
     let error = store
-        .drop_table(&main("orders"), DropKind::Table, true)
+        .drop_table(&main("orders"), None, DropKind::Table, true)
         .await
         .unwrap_err();
     assert_eq!(error.message(), "\"main.orders\" is a view: use DROP VIEW");
     let dropped = store
-        .drop_table(&main("orders"), DropKind::View, false)
+        .drop_table(&main("orders"), None, DropKind::View, false)
         .await
         .unwrap();
     assert_eq!(dropped.unwrap().name, main("orders"));
@@ -182,7 +182,7 @@ async fn renaming_keeps_everything_but_the_name() {
     ] {
         let before = fixture.create(new).await;
         let to = TableName::new("other", moved);
-        store.rename_table(&before.name, &to).await.unwrap();
+        store.rename_table(&before.name, None, &to).await.unwrap();
         assert_eq!(store.table(&before.name).await.unwrap(), None);
         let after = store.table(&to).await.unwrap().unwrap();
         assert!(after.begin_snapshot > before.begin_snapshot);
@@ -193,7 +193,7 @@ async fn renaming_keeps_everything_but_the_name() {
         );
     }
     let (from, to) = (TableName::new("other", "e2"), TableName::new("other", "v2"));
-    let error = store.rename_table(&from, &to).await.unwrap_err();
+    let error = store.rename_table(&from, None, &to).await.unwrap_err();
     assert_eq!(
         error.message(),
         "view \"v2\" already exists in schema \"other\""
@@ -208,27 +208,30 @@ async fn comments_are_set_and_removed() {
         let table = fixture.create(new).await;
         let column = &table.columns[0].name;
         store
-            .set_comment(&table.name, None, Some("whole"))
+            .set_comment(&table.name, None, None, Some("whole"))
             .await
             .unwrap();
         store
-            .set_comment(&table.name, Some(column), Some("part"))
+            .set_comment(&table.name, None, Some(column), Some("part"))
             .await
             .unwrap();
         let read = store.table(&table.name).await.unwrap().unwrap();
         assert_eq!(read.comment.as_deref(), Some("whole"));
         assert_eq!(read.columns[0].comment.as_deref(), Some("part"));
         assert_eq!(read.columns.len(), table.columns.len());
-        store.set_comment(&table.name, None, None).await.unwrap();
         store
-            .set_comment(&table.name, Some(column), None)
+            .set_comment(&table.name, None, None, None)
+            .await
+            .unwrap();
+        store
+            .set_comment(&table.name, None, Some(column), None)
             .await
             .unwrap();
         let read = store.table(&table.name).await.unwrap().unwrap();
         assert_eq!((read.comment, &read.columns[0].comment), (None, &None));
     }
     let error = store
-        .set_comment(&main("m"), Some("c"), None)
+        .set_comment(&main("m"), None, Some("c"), None)
         .await
         .unwrap_err();
     assert!(
@@ -259,16 +262,19 @@ async fn schemas_are_dropped_empty_or_by_cascade() {
         table.name.schema = "s".to_owned();
         fixture.create(table).await;
     }
-    let error = store.drop_schema("s", false, false).await.unwrap_err();
+    let error = store
+        .drop_schema("s", None, false, false)
+        .await
+        .unwrap_err();
     assert_eq!(
         error.message(),
         "schema \"s\" is not empty: it has view \"d\" and others; drop it first or use CASCADE"
     );
-    assert!(store.drop_schema("s", false, true).await.unwrap());
-    assert!(!store.drop_schema("s", true, false).await.unwrap());
+    assert!(store.drop_schema("s", None, false, true).await.unwrap());
+    assert!(!store.drop_schema("s", None, true, false).await.unwrap());
     assert_eq!(
         store
-            .drop_schema("s", false, false)
+            .drop_schema("s", None, false, false)
             .await
             .unwrap_err()
             .kind(),
@@ -276,7 +282,7 @@ async fn schemas_are_dropped_empty_or_by_cascade() {
     );
     assert_eq!(store.tables(None).await.unwrap(), []);
     assert!(store.tables(Some("s")).await.is_err());
-    assert!(store.drop_schema("main", false, true).await.is_err());
+    assert!(store.drop_schema("main", None, false, true).await.is_err());
     assert!(store.create_schema("s", false, None).await.unwrap());
 }
 
@@ -301,7 +307,7 @@ async fn inferred_columns_replace_the_old_ones_once() {
         .unwrap();
     assert_eq!(store.current_snapshot().await.unwrap(), snapshot);
     store
-        .drop_table(&main("e"), DropKind::Table, false)
+        .drop_table(&main("e"), None, DropKind::Table, false)
         .await
         .unwrap();
     let error = store
@@ -324,11 +330,13 @@ async fn the_memory_of_names_is_never_stale() {
             .unwrap();
         assert_eq!(two.table(&name).await.unwrap(), made, "{round}");
         assert_eq!(one.table(&name).await.unwrap(), made, "{round}");
-        two.set_comment(&name, None, Some(&round.to_string()))
+        two.set_comment(&name, None, None, Some(&round.to_string()))
             .await
             .unwrap();
         let comment = one.table(&name).await.unwrap().unwrap().comment;
         assert_eq!(comment, Some(round.to_string()));
-        one.drop_table(&name, DropKind::Table, false).await.unwrap();
+        one.drop_table(&name, None, DropKind::Table, false)
+            .await
+            .unwrap();
     }
 }

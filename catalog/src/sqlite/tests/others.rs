@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use waterbuck_engine::ErrorKind;
+use waterbuck_engine::sql::{ActiveRoles, Grantee};
 
 use super::fixture::{Fixture, external, main};
 use crate::model::{
     ApiToken, ColumnStatistics, DropKind, OnExisting, Secret, TableStatistics, User,
 };
+use crate::rights::{Limit, RoleChange};
 
 fn column(distinct: u64) -> ColumnStatistics {
     ColumnStatistics {
@@ -61,7 +63,7 @@ async fn statistics_live_as_long_as_the_table() {
         .await
         .unwrap();
     store
-        .drop_table(&main("e"), DropKind::Table, false)
+        .drop_table(&main("e"), None, DropKind::Table, false)
         .await
         .unwrap();
     assert_eq!(store.statistics(id).await.unwrap(), None);
@@ -127,6 +129,7 @@ async fn the_last_admin_stays() {
         name: name.to_owned(),
         password_hash: "$argon2id$".to_owned(),
         admin,
+        certificate: None,
     };
     assert!(!format!("{:?}", user("admin", true)).contains("argon"));
     store.put_user(user("admin", true)).await.unwrap();
@@ -192,6 +195,7 @@ async fn tokens_belong_to_a_user_and_go_with_them() {
             name: name.to_owned(),
             password_hash: "$argon2id$".to_owned(),
             admin: name == "admin",
+            certificate: None,
         };
         store.put_user(user).await.unwrap();
     }
@@ -214,27 +218,61 @@ async fn tokens_belong_to_a_user_and_go_with_them() {
 }
 
 #[tokio::test]
-async fn limits_belong_to_a_user_and_go_with_them() {
+async fn limits_belong_to_users_and_roles_and_go_with_them() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
-    let stranger = store.set_limit("ann", "a", Some("1")).await.unwrap_err();
-    assert_eq!(stranger.kind(), ErrorKind::NotFound);
+    let (ann, reader) = (
+        Grantee::User("ann".to_owned()),
+        Grantee::Role("reader".to_owned()),
+    );
     for name in ["admin", "ann"] {
+        let stranger = store.set_limit(&ann, "a", Some("1")).await.unwrap_err();
+        assert_eq!(stranger.kind(), ErrorKind::NotFound);
         let user = User {
             name: name.to_owned(),
             password_hash: "$argon2id$".to_owned(),
             admin: name == "admin",
+            certificate: None,
         };
         store.put_user(user).await.unwrap();
     }
-    store.set_limit("ann", "a", Some("1")).await.unwrap();
-    store.set_limit("ann", "a", Some("2")).await.unwrap();
-    store.set_limit("ann", "b", Some("3")).await.unwrap();
-    store.set_limit("ann", "b", None).await.unwrap();
-    let kept = BTreeMap::from([("a".to_owned(), "2".to_owned())]);
-    assert_eq!(store.limits("ann").await.unwrap(), kept);
-    assert!(store.limits("admin").await.unwrap().is_empty());
-    assert_eq!(store.all_limits().await.unwrap().len(), 1);
+    let stranger = store.set_limit(&reader, "a", Some("1")).await.unwrap_err();
+    assert_eq!(stranger.kind(), ErrorKind::NotFound);
+    store.create_role("reader", false).await.unwrap();
+    for (of, name, value) in [
+        (&ann, "a", Some("1")),
+        (&ann, "a", Some("2")),
+        (&ann, "b", Some("3")),
+        (&ann, "b", None),
+        (&reader, "a", Some("4")),
+        (&reader, "b", Some("5")),
+    ] {
+        store.set_limit(of, name, value).await.unwrap();
+    }
+    let limit = |of: &Grantee, name: &str, value: &str| Limit {
+        of: of.clone(),
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    let of_role = [limit(&reader, "a", "4"), limit(&reader, "b", "5")];
+    let all = [of_role.as_slice(), &[limit(&ann, "a", "2")]].concat();
+    assert_eq!(store.limits().await.unwrap(), all);
+    let binding = async || {
+        let rights = store.rights("ann", &ActiveRoles::None).await.unwrap();
+        rights.limits().to_vec()
+    };
+    assert_eq!(binding().await, [limit(&ann, "a", "2")]);
+    let given = RoleChange {
+        roles: vec!["reader".to_owned()],
+        members: vec![ann.clone()],
+        option: false,
+        by: "admin".to_owned(),
+    };
+    store.grant_roles(&given).await.unwrap();
+    let both = [limit(&ann, "a", "2"), limit(&reader, "b", "5")];
+    assert_eq!(binding().await, both);
     store.drop_user("ann", false).await.unwrap();
-    assert!(store.all_limits().await.unwrap().is_empty());
+    assert_eq!(store.limits().await.unwrap(), of_role);
+    store.drop_role("reader", false).await.unwrap();
+    assert!(store.limits().await.unwrap().is_empty());
 }

@@ -52,7 +52,9 @@ async fn policies_are_kept_checked_and_dropped() {
     assert!(!store.drop_policy(id, "f", true, true).await.unwrap());
     let error = store.drop_policy(id, "f", true, false).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    let dropped = store.drop_table(&main("e"), DropKind::Table, false).await;
+    let dropped = store
+        .drop_table(&main("e"), None, DropKind::Table, false)
+        .await;
     dropped.unwrap();
     assert!(store.policies(id).await.unwrap().is_empty());
     let error = store.create_policy(&filter).await.unwrap_err();
@@ -77,7 +79,11 @@ async fn views_keep_whose_rights_they_run_with() {
     fixture.create(invoker).await;
     fixture.create(view("w")).await;
     let to = TableName::new("main", "x");
-    fixture.store.rename_table(&main("v"), &to).await.unwrap();
+    fixture
+        .store
+        .rename_table(&main("v"), None, &to)
+        .await
+        .unwrap();
     let other = fixture.other().await;
     for (name, expected) in [("x", ViewSecurity::Invoker), ("w", ViewSecurity::Definer)] {
         let table = other.table(&main(name)).await.unwrap().unwrap();

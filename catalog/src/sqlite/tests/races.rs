@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use waterbuck_engine::sql::{ActiveRoles, Grantee, Privilege};
 use waterbuck_engine::{ErrorKind, Result};
 
 use super::fixture::{Fixture, external, file, main, view};
-use crate::model::{FileChange, NewTable, OnExisting};
+use super::rights::give;
+use crate::model::{DropKind, FileChange, NewTable, OnExisting};
 use crate::open_sqlite;
+use crate::rights::{GrantChange, Securable};
 use crate::store::CatalogStore;
 
 /// Eight tasks on each of two stores, as two processes have them.
@@ -159,4 +162,90 @@ async fn statements_that_are_dropped_happen_whole_or_not_at_all() {
         .unwrap()
         .unwrap();
     fixture.create(view("last")).await;
+}
+
+#[tokio::test]
+async fn a_change_is_made_to_what_was_checked_and_to_nothing_that_took_its_name() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let (name, other) = (main("x"), main("y"));
+    let checked = Some(fixture.create(external("x")).await.id);
+    // Another session puts something of its own there.
+    store
+        .create_table(external("x"), OnExisting::Replace)
+        .await
+        .unwrap();
+    let there = store.table(&name).await.unwrap();
+    let before = store.current_snapshot().await.unwrap();
+    let errors = [
+        store
+            .drop_table(&name, checked, DropKind::Table, true)
+            .await
+            .unwrap_err(),
+        store
+            .rename_table(&name, checked, &other)
+            .await
+            .unwrap_err(),
+        store
+            .set_comment(&name, checked, None, Some("mine"))
+            .await
+            .unwrap_err(),
+        store
+            .create_table(external("x"), OnExisting::ReplaceOnly(checked))
+            .await
+            .unwrap_err(),
+        store
+            .create_table(external("x"), OnExisting::ReplaceOnly(None))
+            .await
+            .unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        assert!(error.message().contains("main.x"), "{error}");
+    }
+    assert_eq!(store.current_snapshot().await.unwrap(), before);
+    assert_eq!(store.table(&name).await.unwrap(), there);
+    let id = there.map(|table| table.id);
+    let replaced = store.create_table(external("x"), OnExisting::ReplaceOnly(id));
+    let id = replaced.await.unwrap().map(|table| table.id);
+    store.rename_table(&name, id, &other).await.unwrap();
+    let dropped = store.drop_table(&other, id, DropKind::Table, false);
+    assert_eq!(dropped.await.unwrap().map(|table| table.id), id);
+}
+
+#[tokio::test]
+async fn a_schema_that_took_the_name_of_another_is_not_changed_for_it() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let schema_id = async || {
+        let rights = store.rights("ann", &ActiveRoles::All).await.unwrap();
+        rights.schema_id("s")
+    };
+    store.create_schema("s", false, None).await.unwrap();
+    let checked = schema_id().await;
+    assert!(checked.is_some());
+    store.drop_schema("s", checked, false, false).await.unwrap();
+    assert_eq!(schema_id().await, None);
+    store.create_schema("s", false, None).await.unwrap();
+    let other = Securable::Schema("s".to_owned());
+    let everybody = Grantee::Role("public".to_owned());
+    let change = GrantChange {
+        schema_id: checked,
+        ..give(Privilege::Select, other.clone(), everybody.clone())
+    };
+    let owned = store.set_owner(&other, checked, &everybody).await;
+    for outcome in [
+        owned,
+        store.grant(&change).await,
+        store.revoke(&change).await,
+    ] {
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Conflict);
+    }
+    let error = store
+        .drop_schema("s", checked, true, true)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    let now = schema_id().await;
+    assert!(store.drop_schema("s", now, false, false).await.unwrap());
 }

@@ -23,6 +23,7 @@ pub(super) async fn peopled() -> Fixture {
             name: name.to_owned(),
             password_hash: "$argon2id$".to_owned(),
             admin: name == "admin",
+            certificate: None,
         };
         fixture.store.create_user(user).await.unwrap();
     }
@@ -34,6 +35,7 @@ pub(super) async fn peopled() -> Fixture {
 
 pub(super) fn give(privilege: Privilege, object: Securable, to: Grantee) -> GrantChange {
     GrantChange {
+        schema_id: None,
         targets: vec![GrantTarget {
             privilege,
             object,
@@ -81,12 +83,17 @@ async fn grants_follow_a_table_through_a_rename_and_end_with_it() {
     store.grant(&change).await.unwrap();
     assert!(may_select(&fixture, "ann", &table).await);
     assert!(!may_select(&fixture, "bob", &table).await);
-    store.rename_table(&main("e"), &main("f")).await.unwrap();
+    store
+        .rename_table(&main("e"), None, &main("f"))
+        .await
+        .unwrap();
     assert!(may_select(&fixture, "ann", &table).await);
     let grants = store.grants().await.unwrap();
     let is_on_f = |object: &Securable| object.to_string() == "table \"main.f\"";
     assert!(grants.iter().any(|granted| is_on_f(&granted.target.object)));
-    let dropped = store.drop_table(&main("f"), DropKind::Table, false).await;
+    let dropped = store
+        .drop_table(&main("f"), None, DropKind::Table, false)
+        .await;
     dropped.unwrap();
     assert!(!may_select(&fixture, "ann", &table).await);
     let error = store.grant(&change).await.unwrap_err();
@@ -118,7 +125,7 @@ async fn a_dropped_schema_takes_its_grants_along() {
     store.grant(&change).await.unwrap();
     let may = |rights: Rights| rights.may(Privilege::Create, &object(), None);
     assert!(may(rights(&fixture, "ann").await));
-    store.drop_schema("s", false, false).await.unwrap();
+    store.drop_schema("s", None, false, false).await.unwrap();
     store.create_schema("s", false, None).await.unwrap();
     assert!(!may(rights(&fixture, "ann").await));
 }
@@ -139,7 +146,7 @@ async fn makers_own_what_they_make_and_can_give_it_away() {
     assert!(rights(&fixture, "ann").await.owns(&object));
     let other = fixture.other().await;
     assert_eq!(other.table(&main("m")).await.unwrap().unwrap(), table);
-    store.set_owner(&object, &role("r")).await.unwrap();
+    store.set_owner(&object, None, &role("r")).await.unwrap();
     let now = other.table(&main("m")).await.unwrap().unwrap();
     assert_eq!(now.owner, Some(role("r")));
     assert!(!rights(&fixture, "ann").await.owns(&object));
@@ -148,7 +155,10 @@ async fn makers_own_what_they_make_and_can_give_it_away() {
         .await
         .unwrap();
     assert!(rights(&fixture, "bob").await.owns(&object));
-    let error = store.set_owner(&object, &user("an")).await.unwrap_err();
+    let error = store
+        .set_owner(&object, None, &user("an"))
+        .await
+        .unwrap_err();
     assert_eq!(
         error.message(),
         "user \"an\" does not exist; did you mean \"ann\"?"
@@ -174,7 +184,10 @@ async fn owners_are_not_dropped() {
     let said = "role \"q\" owns schema \"s\":";
     assert!(error.message().starts_with(said), "{error}");
     for (name, kind) in [("e", DropKind::Table), ("v", DropKind::View)] {
-        store.drop_table(&main(name), kind, false).await.unwrap();
+        store
+            .drop_table(&main(name), None, kind, false)
+            .await
+            .unwrap();
     }
     assert!(store.drop_user("ann", false).await.unwrap());
 }

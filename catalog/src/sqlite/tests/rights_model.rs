@@ -115,6 +115,7 @@ fn random_change(random: &mut Random, objects: &[Securable]) -> GrantChange {
         column,
     };
     GrantChange {
+        schema_id: None,
         targets: vec![target],
         grantees: vec![random_grantee(random)],
         option: random.below(3) == 0,

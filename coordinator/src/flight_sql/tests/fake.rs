@@ -133,6 +133,17 @@ impl Backend for FakeBackend {
         })
     }
 
+    async fn login_with_certificate(
+        &self,
+        _names: &[String],
+        _peer: &str,
+    ) -> Result<Arc<dyn FlightSession>> {
+        Err(Error::new(
+            ErrorKind::Unauthenticated,
+            "the certificate is unknown",
+        ))
+    }
+
     async fn handle_action(
         &self,
         kind: &str,

@@ -62,7 +62,7 @@ impl InformationSchema {
         for (name, table) in system::all(context).await? {
             relations.push(Relation::system(system::SCHEMA, name, &table.schema()));
         }
-        let rights = context.rights().await?;
+        let rights = context.rights();
         let visible = Visible::new(&core.catalog, &rights);
         let tables = visible.relations().await?.into_iter();
         relations.extend(tables.map(|table| {

@@ -4,7 +4,7 @@ use datafusion::common::TableReference;
 use datafusion::sql::sqlparser::ast::ObjectName;
 
 use super::grants::grantee;
-use super::users;
+use super::{roles, users};
 use crate::sql::cursor::{Cursor, lower_unless_quoted, table_reference};
 use crate::sql::ddl::{AlterSchemaRename, AlterTableRename, CommentOn, CommentTarget};
 use crate::sql::fault::Parsed;
@@ -20,6 +20,9 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     if cursor.eat(&["USER"]) {
         return users::alter_user(cursor);
     }
+    if cursor.eat(&["ROLE"]) {
+        return roles::alter_role(cursor);
+    }
     if cursor.eat_any(&["SCHEMA", "DATABASE"]) {
         let name = cursor.schema()?;
         if cursor.eat(&["OWNER", "TO"]) {
@@ -33,7 +36,7 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     }
     let view = cursor.eat(&["VIEW"]);
     if !view && !cursor.eat(&["EXTERNAL", "TABLE"]) && !cursor.eat(&["TABLE"]) {
-        return cursor.expected("TABLE, VIEW, SCHEMA or USER");
+        return cursor.expected("TABLE, VIEW, SCHEMA, USER or ROLE");
     }
     let if_exists = cursor.if_exists();
     let name = cursor.new_table()?;

@@ -10,6 +10,7 @@ mod drop;
 mod explain;
 mod grants;
 mod insert;
+mod limits;
 mod policies;
 mod prepared;
 mod roles;

@@ -1,10 +1,11 @@
-//! `CREATE ROLE`, `DROP ROLE`, `SET ROLE`.
+//! `CREATE ROLE`, `ALTER ROLE`, `DROP ROLE`, `SET ROLE`.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
+use super::limits;
 use crate::sql::cursor::{Cursor, is_word};
 use crate::sql::fault::Parsed;
-use crate::sql::rights::{ActiveRoles, CreateRole, DropRole, RightsStatement};
+use crate::sql::rights::{ActiveRoles, CreateRole, DropRole, Grantee, RightsStatement};
 use crate::sql::statement::Statement;
 
 pub(super) fn create_role(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
@@ -14,6 +15,15 @@ pub(super) fn create_role(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
         name,
         if_not_exists,
     })))
+}
+
+/// What can be altered of a role is its limits.
+pub(super) fn alter_role(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
+    let name = cursor.name()?;
+    if !limits::at_limit(cursor) {
+        return cursor.expected("SET LIMIT or RESET LIMIT");
+    }
+    limits::alter_limit(cursor, Grantee::Role(name))
 }
 
 pub(super) fn drop_role(cursor: &mut Cursor<'_>) -> Parsed<Statement> {

@@ -2,11 +2,13 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::session::value;
+use super::limits;
 use crate::Error;
+use crate::client_certificate::KINDS;
 use crate::sql::cursor::Cursor;
 use crate::sql::fault::Parsed;
-use crate::sql::security::{AlterLimit, AlterUser, CreateUser, DropUser, Hidden};
+use crate::sql::rights::Grantee;
+use crate::sql::security::{AlterUser, CertificateChange, CreateUser, DropUser, Hidden};
 use crate::sql::statement::Statement;
 
 pub(super) fn create_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
@@ -27,38 +29,44 @@ pub(super) fn create_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
 
 pub(super) fn alter_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
     let name = user_name(cursor)?;
-    if cursor.eat(&["SET", "LIMIT"]) {
-        let (limit, value) = limit(cursor)?;
-        return Ok(alter_limit(name, limit, Some(value)));
+    if limits::at_limit(cursor) {
+        return limits::alter_limit(cursor, Grantee::User(name));
     }
-    if cursor.eat(&["RESET", "LIMIT"]) {
-        return Ok(alter_limit(name, cursor.name()?, None));
-    }
-    let (password, admin) = attributes(cursor)?;
-    if password.is_none() && admin.is_none() {
+    let certificate = certificate(cursor)?;
+    let (password, admin) = match certificate {
+        Some(_) => (None, None),
+        None => attributes(cursor)?,
+    };
+    if password.is_none() && admin.is_none() && certificate.is_none() {
         return cursor.expected("PASSWORD, ADMIN or NOT ADMIN");
     }
     Ok(Statement::AlterUser(AlterUser {
         name,
         password,
         admin,
+        certificate,
     }))
 }
 
-/// `name = value`.
-fn limit(cursor: &mut Cursor<'_>) -> Parsed<(String, String)> {
-    let name = cursor.name()?;
-    if !cursor.eat_token(&Token::Eq) && !cursor.eat(&["TO"]) {
-        return cursor.expected("\"=\" and a value");
+/// `SET CERTIFICATE '…'`, `RESET CERTIFICATE`.
+fn certificate(cursor: &mut Cursor<'_>) -> Parsed<Option<CertificateChange>> {
+    if cursor.eat(&["RESET", "CERTIFICATE"]) {
+        return Ok(Some(CertificateChange::Reset));
     }
-    if cursor.at_end() {
-        return cursor.expected("a value");
+    if !cursor.eat(&["SET", "CERTIFICATE"]) {
+        return Ok(None);
     }
-    Ok((name, value(cursor)?))
-}
-
-fn alter_limit(user: String, name: String, value: Option<String>) -> Statement {
-    Statement::AlterLimit(AlterLimit { user, name, value })
+    cursor.eat_token(&Token::Eq);
+    let name = cursor.string()?;
+    let is_whole = |kind: &str| name.len() > kind.len() && name.starts_with(kind);
+    if KINDS.into_iter().any(is_whole) {
+        return Ok(Some(CertificateChange::Set(name)));
+    }
+    Err(Error::invalid(format!(
+        "\"{name}\" is no name in a certificate: write it as 'CN=ann', 'DNS:ann.example.org', \
+         'EMAIL:ann@example.org' or 'URI:spiffe://example.org/ann'"
+    ))
+    .into())
 }
 
 pub(super) fn drop_user(cursor: &mut Cursor<'_>) -> Parsed<Statement> {
