@@ -11,7 +11,7 @@ use waterbuck_engine::{Error, Result};
 use crate::args::ServeArgs;
 
 /// Every setting there is.
-const KEYS: [&str; 29] = [
+const KEYS: [&str; 30] = [
     "advertise-address",
     "allowed-hosts",
     "allowed-locations",

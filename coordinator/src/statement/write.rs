@@ -77,7 +77,7 @@ impl Aside {
             // completed later: nothing of it may be removed here.
             self.keep();
             self.publish_now(&files, replaced).await?;
-            self.directories = NewDirectories::default();
+            self.keep_directories();
             Ok(())
         };
         core.to_the_end(publication).await
@@ -94,11 +94,16 @@ impl Aside {
         let commitment = async move {
             if commit.await? {
                 self.keep();
-                self.directories = NewDirectories::default();
+                self.keep_directories();
             }
             Ok(())
         };
         core.to_the_end(commitment).await
+    }
+
+    /// Lets the directories stay that the write has made.
+    fn keep_directories(&mut self) {
+        self.directories = NewDirectories::default();
     }
 
     async fn publish_now(
