@@ -88,7 +88,11 @@ async fn answer(
         None => ("404 Not Found", String::new(), ""),
     };
     let length = body.len();
-    let body = if request.starts_with("HEAD ") { "" } else { body };
+    let body = if request.starts_with("HEAD ") {
+        ""
+    } else {
+        body
+    };
     let answer = format!(
         "HTTP/1.1 {status}\r\n{header}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     );

@@ -130,7 +130,9 @@ impl Drop for Process {
 /// When the system allows fewer.
 pub fn allow_open_files(files: u64) {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
     let soft = line.and_then(|line| line.split_whitespace().next());
     let is_enough = soft.is_some_and(|soft| {
         soft == "unlimited" || soft.parse::<u64>().is_ok_and(|soft| soft >= files)
@@ -143,7 +145,10 @@ pub fn allow_open_files(files: u64) {
         .args(["--pid", &id, &format!("--nofile={files}:")])
         .status();
     let raised = raised.is_ok_and(|status| status.success());
-    assert!(raised, "this test needs {files} open files: raise `ulimit -Hn`");
+    assert!(
+        raised,
+        "this test needs {files} open files: raise `ulimit -Hn`"
+    );
 }
 
 /// The program under test: `WATERBUCK_BIN`, else the one beside this test's own executable.

@@ -2,9 +2,7 @@
 
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::ProstMessageExt;
-use arrow_flight::{
-    Action, FlightData, FlightDescriptor, FlightInfo, PollInfo, PutResult, Ticket,
-};
+use arrow_flight::{Action, FlightData, FlightDescriptor, FlightInfo, PollInfo, PutResult, Ticket};
 use bytes::Bytes;
 use futures::{TryStreamExt, stream};
 use prost::Message;

@@ -92,7 +92,11 @@ async fn two_thousand_connections_are_served_up_to_the_limit_that_is_named() {
         .buffer_unordered(ABREAST)
         .collect()
         .await;
-    let outcomes = || connections.iter().filter_map(|(_, outcome)| outcome.as_ref());
+    let outcomes = || {
+        connections
+            .iter()
+            .filter_map(|(_, outcome)| outcome.as_ref())
+    };
     let refused: Vec<&ClientError> = outcomes()
         .filter_map(|outcome| outcome.as_ref().err())
         .collect();
@@ -201,7 +205,11 @@ async fn peers_that_never_say_what_they_are_are_dropped() {
     for stream in &mut silent {
         let left = SILENCE_MAX.saturating_sub(began.elapsed());
         let mut rest = Vec::new();
-        let closed = within("the end of a silent connection", left, stream.read_to_end(&mut rest));
+        let closed = within(
+            "the end of a silent connection",
+            left,
+            stream.read_to_end(&mut rest),
+        );
         // Closed or reset, whatever was said before.
         let _closed = closed.await;
     }

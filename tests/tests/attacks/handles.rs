@@ -45,7 +45,10 @@ impl People {
             ],
         )
         .await;
-        let (ann, bob) = (session(&cluster, "ann").await, session(&cluster, "bob").await);
+        let (ann, bob) = (
+            session(&cluster, "ann").await,
+            session(&cluster, "bob").await,
+        );
         Self {
             cluster,
             admin,
@@ -84,7 +87,9 @@ async fn prepare(client: &Raw, sql: &str) -> Bytes {
         query: sql.to_owned(),
         transaction_id: None,
     };
-    let bodies = client.act("CreatePreparedStatement", packed(&request)).await;
+    let bodies = client
+        .act("CreatePreparedStatement", packed(&request))
+        .await;
     let bodies = bodies.expect("the statement is right");
     let any = Any::decode(&*bodies[0]).expect("a packed result");
     let result = any.unpack::<ActionCreatePreparedStatementResult>();
@@ -121,7 +126,11 @@ fn alike<T: std::fmt::Debug, U: std::fmt::Debug>(
     let invented = refusal(what, invented);
     assert_eq!(foreign, invented, "{what}");
     let code = foreign.code;
-    let fits = [Code::NotFound, Code::Unauthenticated, Code::PermissionDenied];
+    let fits = [
+        Code::NotFound,
+        Code::Unauthenticated,
+        Code::PermissionDenied,
+    ];
     assert!(fits.contains(&code), "{what}: {foreign}");
 }
 
@@ -326,8 +335,10 @@ async fn what_a_closed_session_held_is_gone_with_it() {
     assert!(other.is_err(), "the query was stopped: {other:?}");
     let running = "SELECT count(*) FROM system.queries WHERE user_name = 'ann' \
                    AND state IN ('running', 'planning', 'queued')";
-    until("the end of what it ran", Duration::from_secs(20), || async {
-        (people.value(running).await == "0").then_some(())
-    })
+    until(
+        "the end of what it ran",
+        Duration::from_secs(20),
+        || async { (people.value(running).await == "0").then_some(()) },
+    )
     .await;
 }

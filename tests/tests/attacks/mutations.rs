@@ -28,9 +28,7 @@ use bytes::Bytes;
 use futures::{TryStreamExt, future, stream};
 use prost::Message;
 use tonic::Code;
-use waterbuck_tests::{
-    Client, ClientError, Cluster, Dice, Raw, descriptor, packed, seed, within,
-};
+use waterbuck_tests::{Client, ClientError, Cluster, Dice, Raw, descriptor, packed, seed, within};
 
 use crate::tables::run_all;
 
@@ -85,7 +83,9 @@ async fn attack(cluster: &Cluster, sent: &AtomicUsize, mut dice: Dice) -> Result
         let ann = Client::log_in(cluster.address(), "ann", "x").await;
         let token = ann.map_err(|error| error.to_string())?.token();
         let client = connection.bearing(&token.unwrap_or_default());
-        let seeds = Seeds::of(&client).await.map_err(|error| error.to_string())?;
+        let seeds = Seeds::of(&client)
+            .await
+            .map_err(|error| error.to_string())?;
         let shares = (0..ABREAST).map(|_| {
             let dice = Dice::new(dice.roll(usize::MAX) as u64);
             share(&client, &seeds, dice)
@@ -163,7 +163,9 @@ impl Kind {
                 take(client, polled.info.unwrap_or_default()).await
             }
             Self::Get => {
-                let ticket = Ticket { ticket: command.cmd };
+                let ticket = Ticket {
+                    ticket: command.cmd,
+                };
                 client.read(ticket).await.map(drop)
             }
             Self::Act => {
@@ -360,7 +362,10 @@ fn actions(handle: Bytes) -> Vec<(&'static str, Bytes)> {
         ("SetSessionOptions", Bytes::from_static(option)),
         ("GetSessionOptions", Bytes::from_static(option)),
         ("BeginTransaction", Bytes::from_static(option)),
-        ("waterbuck.heartbeat", Bytes::from_static(b"{\"executor_id\":1}")),
+        (
+            "waterbuck.heartbeat",
+            Bytes::from_static(b"{\"executor_id\":1}"),
+        ),
         ("waterbuck.progress", id.clone()),
         ("waterbuck.cancel", id),
     ]
@@ -387,10 +392,8 @@ fn flat() -> RecordBatch {
 
 /// Every way in which an array can be laid out that clients send.
 fn nested() -> RecordBatch {
-    let lists = ListArray::from_iter_primitive::<Int64Type, _, _>(vec![
-        Some(vec![Some(1), None]),
-        None,
-    ]);
+    let lists =
+        ListArray::from_iter_primitive::<Int64Type, _, _>(vec![Some(vec![Some(1), None]), None]);
     let field = Arc::new(Field::new("n", DataType::Boolean, true));
     let flags = Arc::new(BooleanArray::from(vec![Some(true), None])) as ArrayRef;
     let records = StructArray::from(vec![(field, flags)]);
@@ -399,9 +402,18 @@ fn nested() -> RecordBatch {
         ("1", Arc::new(lists)),
         ("2", Arc::new(records)),
         ("3", Arc::new(codes)),
-        ("4", Arc::new(StringViewArray::from(vec!["short", "longer than twelve letters"]))),
+        (
+            "4",
+            Arc::new(StringViewArray::from(vec![
+                "short",
+                "longer than twelve letters",
+            ])),
+        ),
         ("5", Arc::new(Decimal128Array::from(vec![1, -1]))),
-        ("6", Arc::new(TimestampMillisecondArray::from(vec![0, i64::MAX]))),
+        (
+            "6",
+            Arc::new(TimestampMillisecondArray::from(vec![0, i64::MAX])),
+        ),
     ];
     let mut batch = columns.to_vec();
     batch.push(("7", Arc::new(NullArray::new(2))));

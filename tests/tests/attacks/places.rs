@@ -174,7 +174,11 @@ async fn nothing_leads_out_of_the_allowed_locations() {
         format!("file://{inside}/%2e%2e/out/new.csv"),
     ] {
         let place = literal(&target);
-        assert_denied(&admin, &format!("COPY (SELECT 1 AS x) TO {place} STORED AS CSV")).await;
+        assert_denied(
+            &admin,
+            &format!("COPY (SELECT 1 AS x) TO {place} STORED AS CSV"),
+        )
+        .await;
     }
     let left = fs::read_dir(&places.outside).expect("it is there").count();
     assert_eq!(left, 1, "nothing was written outside");

@@ -102,10 +102,14 @@ impl Stage {
             format!("COPY (SELECT 1 AS x) TO '{closed}' STORED AS CSV"),
             // What belongs into a secret, in the places where others keep it.
             format!("COPY (SELECT 1 AS x) TO '{place}' STORED AS CSV OPTIONS (secret '{key}')"),
-            format!("COPY visible TO '{place}' STORED AS CSV OPTIONS ('connection_string' '{key}')"),
+            format!(
+                "COPY visible TO '{place}' STORED AS CSV OPTIONS ('connection_string' '{key}')"
+            ),
             format!("COPY visible TO '{place}' STORED AS CSV OPTIONS ('credentials' '{key}')"),
             format!("COPY visible TO '{place}' STORED AS CSV OPTIONS ('passwd' '{key}')"),
-            format!("COPY visible TO '{place}' STORED AS CSV OPTIONS ('aws.account' '{key}', 'key' '{key}')"),
+            format!(
+                "COPY visible TO '{place}' STORED AS CSV OPTIONS ('aws.account' '{key}', 'key' '{key}')"
+            ),
             format!("EXPLAIN COPY visible TO '{place}' STORED AS CSV OPTIONS (secret '{key}')"),
             format!(
                 "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '{place}' \
@@ -217,9 +221,16 @@ async fn no_secret_is_written_or_shown_anywhere() {
     let created = ann.run("CREATE TOKEN mine").await.expect("her own");
     let api = created.rows()[0][2].clone();
     let program = Client::with_token(address, &api).await.expect("open");
-    assert_eq!(reply(&program, "SELECT 1").await, reply(&ann, "SELECT 1").await);
+    assert_eq!(
+        reply(&program, "SELECT 1").await,
+        reply(&ann, "SELECT 1").await
+    );
     for (place, text) in stage.shown().await {
-        assert!(!text.contains(CANARY), "{place}: {}", line_of(&text, CANARY));
+        assert!(
+            !text.contains(CANARY),
+            "{place}: {}",
+            line_of(&text, CANARY)
+        );
         for token in bearers.iter().chain([&api]) {
             let secret = token.rsplit('.').next().unwrap_or_default();
             assert!(!text.contains(secret), "{place} has a token");

@@ -30,7 +30,9 @@ async fn assert_refused(connection: &Raw, token: &str) {
 async fn tokens_of_ann(cluster: &Cluster) -> (String, String) {
     let admin = cluster.client().await;
     run_all(&admin, &["CREATE USER ann PASSWORD 'pw-of-ann'"]).await;
-    let answer = admin.run("CREATE TOKEN etl FOR USER ann EXPIRES '1d'").await;
+    let answer = admin
+        .run("CREATE TOKEN etl FOR USER ann EXPIRES '1d'")
+        .await;
     let api = answer.expect("an administrator may").rows()[0][2].clone();
     let ann = Client::log_in(cluster.address(), "ann", "pw-of-ann").await;
     let bearer = ann.expect("she may come in").token();
@@ -56,7 +58,9 @@ async fn ten_thousand_mutated_tokens_are_refused_in_the_same_words() {
     let refused = calls.buffer_unordered(ABREAST).count().await;
     assert_eq!(refused, MUTATIONS);
     for token in [&bearer, &api] {
-        show(&connection, token).await.expect("the real ones are good");
+        show(&connection, token)
+            .await
+            .expect("the real ones are good");
     }
     assert!(!cluster.logs().contains("panicked"), "{}", cluster.logs());
 }
