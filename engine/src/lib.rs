@@ -11,6 +11,7 @@ pub mod error;
 pub mod monitor;
 pub mod names;
 pub mod optimizer;
+pub mod panics;
 pub mod seal;
 pub mod session;
 pub mod settings;
