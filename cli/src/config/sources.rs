@@ -11,7 +11,7 @@ use waterbuck_engine::{Error, Result};
 use crate::args::ServeArgs;
 
 /// Every setting there is.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 31] = [
     "advertise-address",
     "allowed-hosts",
     "allowed-locations",
@@ -34,6 +34,9 @@ const KEYS: [&str; 28] = [
     "oidc-issuer",
     "oidc-keys",
     "oidc-user-claim",
+    "reader-timeout",
+    "result-timeout",
+    "session-timeout",
     "spill-dir",
     "spill-limit",
     "tls-cert",
@@ -134,6 +137,9 @@ pub(super) fn flags_layer(flags: &ServeArgs) -> Figment {
         ("oidc-issuer", flags.oidc.issuer.clone()),
         ("oidc-keys", flags.oidc.keys.clone()),
         ("oidc-user-claim", flags.oidc.user_claim.clone()),
+        ("reader-timeout", flags.reader_timeout.clone()),
+        ("result-timeout", flags.result_timeout.clone()),
+        ("session-timeout", flags.session_timeout.clone()),
         ("spill-dir", path(&flags.config.spill_dir)),
         ("spill-limit", flags.config.spill_limit.clone()),
         ("tls-cert", path(&flags.tls.tls_cert)),
