@@ -51,7 +51,7 @@ fn check_option(places: &Places, name: &str, value: &str) -> Result<()> {
              alone"
         )));
     }
-    let urls = match serde_json::from_str::<Map<String, Value>>(value) {
+    let urls: Vec<String> = match serde_json::from_str::<Map<String, Value>>(value) {
         // The key of a service account says where it is exchanged.
         Ok(fields) => fields
             .values()
