@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde_json::{Map, Value};
 use tracing::warn;
 use waterbuck_engine::bearer::CLOCK_LEEWAY_S;
@@ -22,6 +22,8 @@ const TOKEN_BYTES_MAX: usize = 16 << 10;
 /// often than that.
 const KEYS_FRESH: Duration = Duration::from_secs(15 * 60);
 const KEYS_PAUSE: Duration = Duration::from_secs(30);
+/// Who cannot be reached is not called for every token.
+const FAILURE_PAUSE: Duration = Duration::from_secs(5);
 
 /// The algorithms that can be pinned.
 const ALGORITHMS: [(&str, Algorithm); 9] = [
@@ -87,6 +89,8 @@ pub(super) struct Oidc {
     held: RwLock<Option<Held>>,
     /// One reader of the keys at a time.
     reading: tokio::sync::Mutex<()>,
+    /// When they could not be read.
+    failed: Mutex<Option<Instant>>,
 }
 
 struct Held {
@@ -107,6 +111,7 @@ impl Oidc {
             config,
             held: RwLock::default(),
             reading: tokio::sync::Mutex::default(),
+            failed: Mutex::default(),
         }
     }
 
@@ -160,16 +165,25 @@ impl Oidc {
         if let Some(key) = self.held_key(id, KEYS_FRESH) {
             return Ok(key);
         }
-        if self.held_for().is_none_or(|age| age > KEYS_PAUSE) {
+        let may_have_changed = self.held_for().is_none_or(|age| age > KEYS_PAUSE);
+        if may_have_changed && !self.has_just_failed() {
             match self.config.keys.read().await {
                 Ok(keys) => {
                     let read = Instant::now();
                     *self.held.write() = Some(Held { keys, read });
                 }
-                Err(error) if self.held_for().is_none() => return Err(error),
-                // The keys that are known go on being good while the issuer is away.
-                Err(error) => warn!(%error, "the keys of the issuer cannot be read"),
+                // Keys that are known go on being good while the issuer is away.
+                Err(error) => {
+                    warn!(%error, "the keys of the issuer cannot be read");
+                    *self.failed.lock() = Some(Instant::now());
+                }
             }
+        }
+        if self.held_for().is_none() {
+            // Strangers are not told where the keys are.
+            return Err(Error::unavailable(
+                "tokens of the issuer cannot be checked: try again in a minute",
+            ));
         }
         self.held_key(id, Duration::MAX).ok_or_else(refused)
     }
@@ -184,6 +198,11 @@ impl Oidc {
             (None, [only]) => Some(only.clone()),
             (None, _) => None,
         }
+    }
+
+    fn has_just_failed(&self) -> bool {
+        let failed = *self.failed.lock();
+        failed.is_some_and(|at| at.elapsed() < FAILURE_PAUSE)
     }
 
     fn held_for(&self) -> Option<Duration> {
@@ -471,6 +490,20 @@ mod tests {
             let text = String::from_utf8_lossy(&mutated);
             assert!(is_refused(&oidc, &text).await, "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn keys_that_cannot_be_read_are_not_tried_for_every_token() {
+        let issuer = Issuer::new();
+        let oidc = issuer.oidc();
+        std::fs::remove_file(issuer.file()).unwrap();
+        let error = oidc.verify(&issuer.token(|_| ())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(!error.to_string().contains("jwks"), "{error}");
+        issuer.publish("k1");
+        assert!(oidc.verify(&issuer.token(|_| ())).await.is_err());
+        *oidc.failed.lock() = None;
+        assert!(oidc.verify(&issuer.token(|_| ())).await.is_ok());
     }
 
     #[test]
