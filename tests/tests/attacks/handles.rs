@@ -16,7 +16,7 @@ use arrow_flight::{
 use bytes::Bytes;
 use prost::Message;
 use tonic::Code;
-use waterbuck_tests::{Client, ClientError, Cluster, Raw, descriptor, packed, until};
+use waterbuck_tests::{Client, ClientError, Cluster, Options, Raw, descriptor, packed, until};
 
 use crate::tables::run_all;
 
@@ -35,7 +35,10 @@ struct People {
 
 impl People {
     async fn meet() -> Self {
-        let cluster = Cluster::server().await;
+        Self::on(Cluster::server().await).await
+    }
+
+    async fn on(cluster: Cluster) -> Self {
         let admin = cluster.client().await;
         run_all(
             &admin,
@@ -341,4 +344,32 @@ async fn what_a_closed_session_held_is_gone_with_it() {
         || async { (people.value(running).await == "0").then_some(()) },
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ticket_that_nobody_redeems_expires_with_its_query() {
+    let options = Options {
+        flags: vec!["--result-timeout=1s".to_owned()],
+        ..Options::default()
+    };
+    let people = People::on(Cluster::start(options).await).await;
+    let ann = &people.ann;
+    let tickets = [ENDLESS, "SELECT 1"].map(|sql| async move {
+        let info = start(ann, sql).await;
+        ticket_of(&info)
+    });
+    let tickets = futures::future::join_all(tickets).await;
+    let running = "SELECT count(*) FROM system.queries WHERE user_name = 'ann' \
+                   AND state IN ('running', 'planning', 'queued')";
+    until("the end of what ran", Duration::from_secs(20), || async {
+        (people.value(running).await == "0").then_some(())
+    })
+    .await;
+    for ticket in tickets {
+        let fake = Ticket {
+            ticket: forged(&ticket.ticket),
+        };
+        let late = (ann.read(ticket).await, "");
+        alike("DoGet", late, (ann.read(fake).await, ""));
+    }
 }
