@@ -349,7 +349,7 @@ async fn what_a_closed_session_held_is_gone_with_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ticket_that_nobody_redeems_expires_with_its_query() {
     let options = Options {
-        flags: vec!["--result-timeout=1s".to_owned()],
+        flags: vec!["--result-timeout=3s".to_owned()],
         ..Options::default()
     };
     let people = People::on(Cluster::start(options).await).await;
