@@ -142,6 +142,19 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N")]
     pub(crate) max_queued_queries: Option<usize>,
 
+    /// Coordinator and server only: how long a session outlives its last call [default: 1h]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) session_timeout: Option<String>,
+
+    /// Coordinator and server only: how long a result waits to be fetched [default: 1m]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) result_timeout: Option<String>,
+
+    /// Coordinator and server only: how long a client may leave a result unread that it has begun
+    /// to read [default: 1h]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) reader_timeout: Option<String>,
+
     /// Secret that coordinators and executors of one cluster share
     #[arg(long, value_name = "TOKEN")]
     pub(crate) cluster_token: Option<String>,

@@ -14,12 +14,14 @@ use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 use waterbuck_engine::Result;
+use waterbuck_engine::panics::silence_expected_panics;
 
 use crate::args::{Cli, Command, ServeArgs, SqlArgs};
 use crate::config::{Config, Role};
 
 fn main() -> ExitCode {
     let command = Cli::read().into_command();
+    silence_expected_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // Plans nest, and so do the futures and visitors that walk them.

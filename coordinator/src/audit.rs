@@ -92,7 +92,6 @@ impl AuditLog {
 
     /// Records a statement that has ended.
     pub(crate) fn statement(&self, query: &QueryRecord, view: &QueryView) {
-        let secret = query.holds_secret;
         self.record(AuditRecord {
             what: Some(query.sql.clone()),
             session_id: Some(query.session_id),
@@ -102,7 +101,7 @@ impl AuditLog {
                 QueryState::Cancelled => "cancelled",
                 _ => "failed",
             },
-            error: view.error.clone().filter(|_| !secret),
+            error: view.error.clone(),
             rows: Some(view.rows),
             ..AuditRecord::new(query.kind, &query.user, &query.peer)
         });

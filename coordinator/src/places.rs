@@ -11,13 +11,12 @@ use std::path::{Path as FsPath, PathBuf};
 
 use object_store::path::Path;
 use url::{Host, Url};
-use waterbuck_connectors::files::{Location, readable};
+use waterbuck_connectors::files::{
+    Location, Referrals, is_hidden_address, is_metadata_name, names_host, plain_name, readable,
+};
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use crate::tables::parse_location;
-
-/// A name under which a cloud gives its machines their credentials.
-const METADATA_HOST: &str = "metadata.google.internal";
 
 /// Where users may send the server; `None` leaves it to administrators.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +25,19 @@ pub struct PlacesConfig {
     pub locations: Option<Vec<String>>,
     /// Names and addresses; `.example.org` stands for all names below it.
     pub hosts: Option<Vec<String>>,
+}
+
+impl PlacesConfig {
+    /// Whom web servers may send this process on to, besides themselves.
+    pub fn referrals(&self) -> Referrals {
+        match (&self.hosts, &self.locations) {
+            (Some(names), _) => {
+                Referrals::Named(names.iter().map(|name| name.to_lowercase()).collect())
+            }
+            (None, Some(_)) => Referrals::Named(vec![]),
+            (None, None) => Referrals::Public,
+        }
+    }
 }
 
 /// Where users may send the server.
@@ -99,6 +111,11 @@ impl Places {
         }
     }
 
+    /// Whether files of a location have to be looked at by [`Self::check_files`].
+    pub(crate) fn confines(&self, location: &Location) -> bool {
+        self.locations.is_some() && location.is_local()
+    }
+
     /// Whether files found at a location are there, and are no links to somewhere else.
     ///
     /// # Errors
@@ -108,7 +125,7 @@ impl Places {
         location: &Location,
         files: impl Iterator<Item = &'a Path>,
     ) -> Result<()> {
-        let Some(allowed) = self.locations.as_ref().filter(|_| location.is_local()) else {
+        let Some(allowed) = self.locations.as_ref().filter(|_| self.confines(location)) else {
             return Ok(());
         };
         for file in files {
@@ -136,27 +153,22 @@ impl Places {
             false => format!("http://{endpoint}"),
         };
         let url = Url::parse(&text).map_err(|error| {
-            Error::invalid(format!("the endpoint \"{endpoint}\" is no URL")).with_source(error)
+            // It may hold a password, so it is not shown.
+            Error::invalid("the endpoint is no URL: write it as https://host:port")
+                .with_source(error)
         })?;
         self.check_url(&url)
     }
 
     fn check_url(&self, url: &Url) -> Result<()> {
         let Some(host) = url.host_str() else {
-            return Err(Error::invalid(format!("\"{url}\" names no host")));
+            return Err(Error::invalid("the URL names no host"));
         };
         // Of other schemes the host is text as it was written: numbers in other spellings too.
         let parsed = Host::parse(host).unwrap_or_else(|_odd| Host::Domain(host.to_owned()));
-        let name = parsed.to_string();
-        let name = name.trim_end_matches('.').to_lowercase();
+        let name = plain_name(&parsed.to_string());
         if let Some(allowed) = &self.hosts {
-            let fits = |known: &String| match known.strip_prefix('.') {
-                Some(domain) => name
-                    .strip_suffix(domain)
-                    .is_some_and(|below| below.ends_with('.')),
-                None => *known == name,
-            };
-            if allowed.iter().any(fits) {
+            if allowed.iter().any(|known| names_host(known, &name)) {
                 return Ok(());
             }
             return Err(denied(format!(
@@ -164,9 +176,9 @@ impl Places {
             )));
         }
         let hidden = match parsed {
-            Host::Domain(_) => name == METADATA_HOST,
-            Host::Ipv4(ip) => is_link_local(IpAddr::V4(ip)),
-            Host::Ipv6(ip) => is_link_local(IpAddr::V6(ip)),
+            Host::Domain(_) => is_metadata_name(&name),
+            Host::Ipv4(ip) => is_hidden_address(IpAddr::V4(ip)),
+            Host::Ipv6(ip) => is_hidden_address(IpAddr::V6(ip)),
         };
         if hidden {
             return Err(denied(format!(
@@ -174,24 +186,6 @@ impl Places {
             )));
         }
         Ok(())
-    }
-}
-
-/// Addresses of the machine's own network card, where clouds answer with credentials.
-fn is_link_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_link_local() || ip.is_unspecified() || ip.is_multicast(),
-        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
-            Some(mapped) => is_link_local(IpAddr::V4(mapped)),
-            None => {
-                let first = ip.segments()[0];
-                first & 0xffc0 == 0xfe80
-                    || ip.is_unspecified()
-                    || ip.is_multicast()
-                    // Where AWS answers over IPv6.
-                    || ip.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]
-            }
-        },
     }
 }
 
@@ -323,13 +317,22 @@ mod tests {
             "http://0xa9fea9fe/",
             "http://[fe80::1]/",
             "http://[::ffff:169.254.169.254]/",
+            "http://[::169.254.169.254]/",
+            "http://[64:ff9b::a9fe:a9fe]/",
+            "http://[2002:a9fe:a9fe::1]/",
             "http://[fd00:ec2::254]/",
             "http://metadata.google.internal./",
             "0.0.0.0:80",
         ] {
             assert!(free.check_endpoint(endpoint).is_err(), "{endpoint}");
         }
-        assert!(free.check_endpoint("http://localhost:9000").is_ok());
+        for endpoint in [
+            "http://localhost:9000",
+            "http://[::1]:9000",
+            "http://[2001:db8::1]",
+        ] {
+            assert!(free.check_endpoint(endpoint).is_ok(), "{endpoint}");
+        }
         let named = places(
             None,
             Some(&["minio.example.org", ".amazonaws.com", "169.254.169.254"]),

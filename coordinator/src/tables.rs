@@ -16,7 +16,7 @@ use waterbuck_catalog::{
 use waterbuck_connectors::files::write::{WriteTarget, WrittenFile};
 use waterbuck_connectors::files::{
     ColumnSummary, FileEntry, FileListing, FileTable, FileTableSpec, Format, Location,
-    Secret as StoreSecret, Stores, TableSummary,
+    Secret as StoreSecret, Stores, TableSummary, find_files,
 };
 use waterbuck_engine::sql::CopyTo;
 use waterbuck_engine::{Error, ErrorKind, Result};
@@ -166,6 +166,7 @@ pub(crate) async fn open_path(
     let store = store_of(core, &location).await?;
     let options = std::collections::BTreeMap::new();
     let _whole = core.gate.listing(&location).await;
+    check_found(core, &store, &location).await?;
     let inferred = core
         .files
         .infer(&store, format, &location, &options, None)
@@ -225,6 +226,21 @@ pub(crate) async fn files(context: &StatementContext, table: &TableDef) -> Resul
         }
     };
     Ok(listing.files.iter().map(fact).collect())
+}
+
+/// Refuses files that are links to somewhere else before anything of them is read: the names of
+/// columns and the words of an error may be what stands in a file.
+pub(crate) async fn check_found(
+    core: &Core,
+    store: &Arc<dyn ObjectStore>,
+    location: &Location,
+) -> Result<()> {
+    if !core.places.confines(location) {
+        return Ok(());
+    }
+    let found = find_files(store, location).await?;
+    let files = found.iter().map(|file| &file.meta.location);
+    core.places.check_files(location, files)
 }
 
 fn check_files(core: &Core, location: &Location, listing: &FileListing) -> Result<()> {
@@ -368,6 +384,7 @@ pub(crate) async fn describe_external(
     let store = store_of(core, &location).await?;
     let mut columns = declared;
     let _whole = core.gate.listing(&location).await;
+    check_found(core, &store, &location).await?;
     if columns.is_empty() {
         let asked: Vec<(String, Option<DataType>)> = partitions
             .iter()

@@ -13,6 +13,7 @@ pub mod functions;
 pub mod monitor;
 pub mod names;
 pub mod optimizer;
+pub mod panics;
 pub mod plain_errors;
 pub mod seal;
 pub mod session;

@@ -22,7 +22,7 @@ use crate::{Answer, PASSWORD};
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// A refused or failed statement, as a client sees it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientError {
     /// The gRPC code.
     pub code: Code,
@@ -80,7 +80,7 @@ impl ClientError {
     }
 
     /// The client library tells a refused login in words alone, the code by its description.
-    fn unknown(error: impl fmt::Display) -> Self {
+    pub(crate) fn unknown(error: impl fmt::Display) -> Self {
         let message = error.to_string();
         let said = |code: &Code| message.contains(&format!("code: '{}'", code.description()));
         let code = (0..=16).map(Code::from_i32).find(said);
@@ -228,10 +228,15 @@ impl Client {
 
     /// The tables that the metadata call tells of, each with its columns.
     pub async fn tables(&self) -> Result<Answer> {
+        self.tables_like(None, None).await
+    }
+
+    /// The same, of those whose schemas and names are like patterns.
+    pub async fn tables_like(&self, schema: Option<&str>, table: Option<&str>) -> Result<Answer> {
         let request = CommandGetTables {
             catalog: None,
-            db_schema_filter_pattern: None,
-            table_name_filter_pattern: None,
+            db_schema_filter_pattern: schema.map(str::to_owned),
+            table_name_filter_pattern: table.map(str::to_owned),
             table_types: vec![],
             include_schema: true,
         };

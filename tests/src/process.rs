@@ -124,6 +124,33 @@ impl Drop for Process {
     }
 }
 
+/// Lets this process, and those that it starts from then on, have `files` open at the same time.
+///
+/// # Panics
+/// When the system allows fewer.
+pub fn allow_open_files(files: u64) {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next());
+    let is_enough = soft.is_some_and(|soft| {
+        soft == "unlimited" || soft.parse::<u64>().is_ok_and(|soft| soft >= files)
+    });
+    if is_enough {
+        return;
+    }
+    let id = std::process::id().to_string();
+    let raised = Command::new("prlimit")
+        .args(["--pid", &id, &format!("--nofile={files}:")])
+        .status();
+    let raised = raised.is_ok_and(|status| status.success());
+    assert!(
+        raised,
+        "this test needs {files} open files: raise `ulimit -Hn`"
+    );
+}
+
 /// The program under test: `WATERBUCK_BIN`, else the one beside this test's own executable.
 ///
 /// # Panics

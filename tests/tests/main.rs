@@ -1,5 +1,6 @@
 //! The promises that cross a crate boundary, each checked on real processes.
 
+mod attacks;
 mod bad_input;
 mod cancel;
 mod ddl_races;

@@ -1,32 +1,10 @@
 //! Distributed answer = single-process answer, for random queries, batch sizes and task sizes.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use waterbuck_tests::{Client, Cluster};
+use waterbuck_tests::{Client, Cluster, Dice, seed};
 
 use crate::tables::{create_table, run_all, write_files};
 
 const QUERIES: u64 = 60;
-
-/// A small generator of our own: the same seed gives the same queries for ever.
-struct Dice(u64);
-
-impl Dice {
-    /// A number below `sides`.
-    fn roll(&mut self, sides: usize) -> usize {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        usize::try_from(z % sides as u64).unwrap_or(0)
-    }
-
-    fn pick<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[self.roll(choices.len())]
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_distributed_answer_equals_the_answer_of_one_process() {
@@ -42,7 +20,7 @@ async fn a_distributed_answer_equals_the_answer_of_one_process() {
         create_table(client, "names", &folder).await;
     }
     for number in 0..QUERIES {
-        let mut dice = Dice(seed.wrapping_add(number));
+        let mut dice = Dice::new(seed.wrapping_add(number));
         set_sizes(&many_client, &mut dice).await;
         let sql = query(&mut dice);
         let (left, right) = tokio::join!(one_client.run(&sql), many_client.run(&sql));
@@ -56,17 +34,6 @@ async fn a_distributed_answer_equals_the_answer_of_one_process() {
 #[expect(clippy::panic, reason = "a query that fails fails the test")]
 fn failed(context: &str, error: &waterbuck_tests::ClientError) -> ! {
     panic!("{context}: {error}")
-}
-
-/// `WATERBUCK_SEED`, else one that differs from run to run; it is printed with a failure.
-fn seed() -> u64 {
-    let named = std::env::var("WATERBUCK_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map(|time| time.as_secs());
-    named.unwrap_or_else(|| now.unwrap_or_default())
 }
 
 async fn set_sizes(client: &Client, dice: &mut Dice) {

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::future::poll_fn;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -221,15 +222,15 @@ async fn an_executor_serves_nobody_from_outside() {
 }
 
 /// One process with a directory of its own.
-struct Node {
-    process: Process,
-    address: String,
-    _dir: TempDir,
+pub(crate) struct Node {
+    pub(crate) process: Process,
+    pub(crate) address: String,
+    dir: TempDir,
 }
 
 impl Node {
     /// Starts a process and waits until it says where it listens.
-    async fn start(role: &str, flags: &[String]) -> Self {
+    pub(crate) async fn start(role: &str, flags: &[String]) -> Self {
         let (process, dir) = launch(role, flags);
         let address = until("the address", DEADLINE, || async {
             let said = process.log();
@@ -240,7 +241,7 @@ impl Node {
         Self {
             process,
             address,
-            _dir: dir,
+            dir,
         }
     }
 
@@ -261,6 +262,11 @@ impl Node {
     ) -> Result<String, Code> {
         let client = self.certified(authority, identity).await;
         name(&client.map_err(|error| error.code)?).await
+    }
+
+    /// Where all of its files are, the log among them.
+    pub(crate) fn directory(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Logs in as somebody who trusts `authority` and shows `identity`.

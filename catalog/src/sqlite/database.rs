@@ -13,6 +13,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection, Sqlite, Transaction};
 
+use super::cipher::Cipher;
 use super::fault::Outcome;
 
 /// How long a statement waits for another process's transaction.
@@ -31,6 +32,7 @@ pub(super) struct Database {
     options: SqliteConnectOptions,
     readers: SqlitePool,
     writer: SqlitePool,
+    cipher: Arc<Cipher>,
 }
 
 impl Database {
@@ -64,7 +66,13 @@ impl Database {
             options,
             readers,
             writer,
+            cipher: Arc::new(Cipher::beside(path)?),
         })
+    }
+
+    /// What seals the secrets in the file.
+    pub(super) fn cipher(&self) -> &Cipher {
+        &self.cipher
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -3,6 +3,7 @@
 mod alter;
 mod bulk;
 mod cache;
+mod cipher;
 mod columns;
 mod comment;
 mod commit;

@@ -18,6 +18,7 @@ use super::ddl::{
     WB_TABLES, WB_VERSION,
 };
 use super::fault::{Fault, Outcome};
+use super::secrets;
 use super::store::SqliteCatalog;
 use super::upgrade::upgrade;
 use crate::location::directory;
@@ -99,6 +100,7 @@ async fn open(path: &Path, data_path: &str) -> Outcome<SqliteCatalog> {
             return Err(Error::data(message).into());
         }
     }
+    secrets::settle(&mut transaction, database.cipher()).await?;
     transaction.commit().await?;
     SqliteCatalog::new(database).await
 }

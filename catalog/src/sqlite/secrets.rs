@@ -1,9 +1,10 @@
-//! Credentials under a name.
+//! Credentials under a name, sealed with it.
 
 use serde_json::{from_str, json};
 use sqlx::sqlite::SqliteConnection;
 use waterbuck_engine::Error;
 
+use super::cipher::{Cipher, is_sealed};
 use super::database::Database;
 use super::fault::Outcome;
 use crate::missing::missing_named;
@@ -19,7 +20,7 @@ pub(super) async fn all(database: &Database) -> Outcome<Vec<Secret>> {
     rows.fetch_all(&mut *read)
         .await?
         .into_iter()
-        .map(secret)
+        .map(|row| secret(database.cipher(), row))
         .collect()
 }
 
@@ -31,7 +32,7 @@ pub(super) async fn one(database: &Database, name: &str) -> Outcome<Option<Secre
     row.bind(name)
         .fetch_optional(&mut *read)
         .await?
-        .map(secret)
+        .map(|row| secret(database.cipher(), row))
         .transpose()
 }
 
@@ -54,11 +55,13 @@ pub(super) async fn create(
         }
         _ => {}
     }
+    let options = json!(secret.options).to_string();
+    let options = database.cipher().seal(&secret.name, &options)?;
     sqlx::query("INSERT OR REPLACE INTO wb_secret VALUES (?, ?, ?, ?)")
         .bind(&secret.name)
         .bind(&secret.kind)
         .bind(&secret.scope)
-        .bind(json!(secret.options).to_string())
+        .bind(options)
         .execute(&mut *write)
         .await?;
     write.commit().await?;
@@ -81,13 +84,31 @@ pub(super) async fn remove(database: &Database, name: &str, if_exists: bool) -> 
     Ok(removed > 0)
 }
 
+/// Seals what an earlier version kept in clear, and finds out whether the key fits the rest.
+pub(super) async fn settle(connection: &mut SqliteConnection, cipher: &Cipher) -> Outcome<()> {
+    let rows = sqlx::query_as::<_, (String, String)>("SELECT name, options FROM wb_secret");
+    for (name, options) in rows.fetch_all(&mut *connection).await? {
+        let clear = cipher.open(&name, &options)?;
+        if is_sealed(&options) {
+            continue;
+        }
+        sqlx::query("UPDATE wb_secret SET options = ? WHERE name = ?")
+            .bind(cipher.seal(&name, &clear)?)
+            .bind(&name)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
 async fn names(connection: &mut SqliteConnection) -> Outcome<Vec<String>> {
     Ok(sqlx::query_scalar("SELECT name FROM wb_secret")
         .fetch_all(connection)
         .await?)
 }
 
-fn secret((name, kind, scope, options): Row) -> Outcome<Secret> {
+fn secret(cipher: &Cipher, (name, kind, scope, options): Row) -> Outcome<Secret> {
+    let options = cipher.open(&name, &options)?;
     let damaged = || Error::data(format!("the catalog holds a damaged secret \"{name}\""));
     // The cause is left out: it may quote the options.
     let options = from_str(&options).map_err(|_| damaged())?;

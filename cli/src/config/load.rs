@@ -8,15 +8,17 @@
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use figment::Figment;
 use figment::value::Value;
 use tracing_subscriber::EnvFilter;
 use waterbuck_coordinator::{AdmissionLimits, OidcConfig, PlacesConfig};
+use waterbuck_engine::settings::parse_duration;
 use waterbuck_engine::{Error, Result};
 
 use super::exposure::check as check_exposure;
-use super::settings::{Config, Role};
+use super::settings::{Config, Role, Timeouts};
 use super::sources::{file_layer, flags_layer, unknown_variables, variables_layer};
 use super::units::{MemoryLimit, parse_bytes};
 use crate::args::{ConfigFlags, ServeArgs};
@@ -104,6 +106,11 @@ impl Merged {
             },
             oidc: self.oidc()?,
             admission: self.admission()?,
+            timeouts: Timeouts {
+                session: self.parsed("session-timeout", timeout)?,
+                result: self.parsed("result-timeout", timeout)?,
+                reader: self.parsed("reader-timeout", timeout)?,
+            },
             memory_limit: self.parsed("memory-limit", MemoryLimit::parse)?,
             spill_dir: self.text("spill-dir")?.map(PathBuf::from),
             spill_limit_bytes: self.parsed("spill-limit", parse_bytes)?,
@@ -249,6 +256,15 @@ impl Merged {
     }
 }
 
+/// A time that is not nothing.
+fn timeout(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(time) if time.is_zero() => Err("must be more than 0".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// The text, if it is a filter of `tracing`.
 fn log_filter(text: &str) -> Result<String, String> {
     match EnvFilter::try_new(text) {
@@ -339,6 +355,18 @@ mod tests {
             .unwrap();
         assert_eq!(config.memory_limit(), MemoryLimit::Percent(50));
         assert_eq!(config.spill_limit_bytes, Some(1024));
+    }
+
+    #[test]
+    fn times_have_units() {
+        let config = case("reader-timeout = '90s'").load(Role::Server);
+        let timeouts = config.unwrap().timeouts;
+        assert_eq!(timeouts.reader, Some(Duration::from_secs(90)));
+        assert_eq!(timeouts.session, None);
+        for wrong in ["0s", "soon", "5"] {
+            let error = case(&format!("result-timeout = '{wrong}'")).error();
+            assert!(error.contains("\"result-timeout\" of file"), "{error}");
+        }
     }
 
     #[test]

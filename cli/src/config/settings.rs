@@ -1,6 +1,7 @@
 //! The settings of a process after every source has been merged, checked and given its unit.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use waterbuck_coordinator::{AdmissionLimits, OidcConfig, PlacesConfig};
 use waterbuck_engine::cluster_access::ClusterAccess;
@@ -41,6 +42,14 @@ impl Role {
     }
 }
 
+/// How long clients may be silent, where it was said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Timeouts {
+    pub(crate) session: Option<Duration>,
+    pub(crate) result: Option<Duration>,
+    pub(crate) reader: Option<Duration>,
+}
+
 /// The configuration of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {
@@ -72,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) oidc: Option<OidcConfig>,
     /// How many queries may run and wait.
     pub(crate) admission: AdmissionLimits,
+    /// How long clients may be silent.
+    pub(crate) timeouts: Timeouts,
     /// The memory that queries may use, if it was said.
     pub(crate) memory_limit: Option<MemoryLimit>,
     /// The directory for spilled data, if one was named.

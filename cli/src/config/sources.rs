@@ -11,7 +11,7 @@ use waterbuck_engine::{Error, Result};
 use crate::args::ServeArgs;
 
 /// Every setting there is.
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 33] = [
     "advertise-address",
     "allowed-hosts",
     "allowed-locations",
@@ -35,6 +35,9 @@ const KEYS: [&str; 30] = [
     "oidc-keys",
     "oidc-user-claim",
     "public-url",
+    "reader-timeout",
+    "result-timeout",
+    "session-timeout",
     "spill-dir",
     "spill-limit",
     "tls-cert",
@@ -203,6 +206,9 @@ pub(super) fn flags_layer(flags: &ServeArgs) -> Figment {
         ("oidc-issuer", flags.oidc.issuer.clone()),
         ("oidc-keys", flags.oidc.keys.clone()),
         ("oidc-user-claim", flags.oidc.user_claim.clone()),
+        ("reader-timeout", flags.reader_timeout.clone()),
+        ("result-timeout", flags.result_timeout.clone()),
+        ("session-timeout", flags.session_timeout.clone()),
         ("spill-dir", path(&flags.config.spill_dir)),
         ("spill-limit", flags.config.spill_limit.clone()),
         ("tls-cert", path(&flags.tls.tls_cert)),

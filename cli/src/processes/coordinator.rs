@@ -56,18 +56,29 @@ async fn run(config: &Config, local: bool) -> Result<()> {
     announce(data_dir, WEB_FILE, &web_address)?;
     announce(data_dir, FLIGHT_FILE, &flight_address)?;
     info!(%flight_address, %web_address, "ready");
-    let result = serve(&coordinator, ports).await;
+    let result = serve(&coordinator, ports, flight_limits(config)).await;
     withdraw(data_dir, FLIGHT_FILE);
     withdraw(data_dir, WEB_FILE);
     coordinator.shutdown().await;
     result
 }
 
-async fn serve(coordinator: &Arc<Coordinator>, ports: Ports) -> Result<()> {
+/// The limits of the door: the defaults, and what was said otherwise.
+fn flight_limits(config: &Config) -> FlightConfig {
+    let limits = FlightConfig::new(describe_run_error);
+    let timeouts = &config.timeouts;
+    FlightConfig {
+        session_idle: timeouts.session.unwrap_or(limits.session_idle),
+        result_expiry: timeouts.result.unwrap_or(limits.result_expiry),
+        reader_stall: timeouts.reader.unwrap_or(limits.reader_stall),
+        ..limits
+    }
+}
+
+async fn serve(coordinator: &Arc<Coordinator>, ports: Ports, limits: FlightConfig) -> Result<()> {
     let Ports { flight, web } = ports;
     let stop = CancellationToken::new();
-    let config = FlightConfig::new(describe_run_error);
-    let door = service(Arc::new(Door(Arc::clone(coordinator))), config)?;
+    let door = service(Arc::new(Door(Arc::clone(coordinator))), limits)?;
     let connections = Incoming::new(incoming(flight.listener), flight.tls);
     let flight = transport()
         .add_service(InterceptedService::new(door, mark_peer))

@@ -43,7 +43,7 @@ impl Node {
             spill_limit_bytes: config.spill_limit_bytes.unwrap_or(SPILL_UNLIMITED),
         })
         .map_err(|error| Error::invalid("the process cannot start").with_source(error))?;
-        let stores = Stores::new();
+        let stores = Stores::referring(config.places.referrals());
         let sessions = SessionFactory::new(vec![Arc::new(FilesExtension)]);
         let dialer = Dialer::new(&config.tls, config.insecure_plaintext)?;
         let channels = Arc::new(ExchangeChannels::new(dialer));

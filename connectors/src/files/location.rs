@@ -11,6 +11,7 @@ use std::path::Path as FsPath;
 use object_store::path::Path;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use url::Url;
+use waterbuck_engine::sql::without_url_secrets;
 use waterbuck_engine::{Error, Result};
 
 use super::target::{Target, expand_alternatives, target};
@@ -63,6 +64,9 @@ impl Location {
     }
 
     fn parse_url(text: &str, scheme: &str, rest: &str) -> Result<Self> {
+        // From here on it is for messages alone.
+        let shown = without_url_secrets(text);
+        let text = shown.as_ref();
         let scheme = scheme.to_ascii_lowercase();
         let (authority, path) = match rest.find('/') {
             Some(slash) => rest.split_at(slash),
@@ -336,6 +340,13 @@ mod tests {
     fn refusals_say_what_to_do() {
         assert!(refusal("s3://key:secret@bucket/x").contains("CREATE SECRET"));
         assert!(refusal("http://me@host/x").contains("CREATE SECRET"));
+        for text in [
+            "http://h/x?sig=hush",
+            "http://me:hush@[/x",
+            "what://me:hush@h/x",
+        ] {
+            assert!(!refusal(text).contains("hush"), "{text}");
+        }
         assert!(refusal("ftp://host/x").contains("unknown scheme \"ftp\""));
         assert!(refusal("http://host/*.csv").contains("cannot be listed"));
         assert!(refusal("s3://bucket/a/../b").contains("write the path out"));

@@ -13,11 +13,13 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
-use object_store::{ClientOptions, HeaderMap, HeaderValue, ObjectStore, RetryConfig};
+use object_store::{HeaderMap, HeaderValue, ObjectStore, RetryConfig};
 use url::Url;
 use waterbuck_engine::{Error, Result};
 
+use super::hosts::Referrals;
 use super::secret::Secret;
+use super::web_client::WebConnector;
 use super::whole_files::WholeFiles;
 
 /// A store that does not answer is reported after this long, not after minutes of retries.
@@ -28,13 +30,17 @@ const MAX_RETRIES: usize = 4;
 ///
 /// # Errors
 /// `InvalidQuery` for an option the store does not know or a scheme without a store.
-pub(super) fn build_store(url: &Url, secret: Option<&Secret>) -> Result<Arc<dyn ObjectStore>> {
+pub(super) fn build_store(
+    url: &Url,
+    secret: Option<&Secret>,
+    referrals: &Referrals,
+) -> Result<Arc<dyn ObjectStore>> {
     let options = secret.map(|secret| &secret.options);
     Ok(match Secret::kind_for_scheme(url.scheme()) {
         Some("s3") => Arc::new(s3(url, options)?),
         Some("gcs") => Arc::new(gcs(url, options)?),
         Some("azure") => Arc::new(azure(url, options)?),
-        Some("http") => Arc::new(WholeFiles::new(http(url, options)?)),
+        Some("http") => Arc::new(WholeFiles::new(http(url, options, referrals)?)),
         Some("hdfs") => Arc::new(hdfs(url, options)?),
         _ if url.scheme() == "file" => Arc::new(LocalFileSystem::new()),
         _ => {
@@ -122,8 +128,8 @@ fn azure(url: &Url, options: Option<&Options>) -> Result<impl ObjectStore> {
     builder.build().map_err(|error| unbuildable(url, error))
 }
 
-fn http(url: &Url, options: Option<&Options>) -> Result<impl ObjectStore> {
-    let mut client = ClientOptions::new().with_allow_http(true);
+fn http(url: &Url, options: Option<&Options>, referrals: &Referrals) -> Result<impl ObjectStore> {
+    let mut headers = HeaderMap::new();
     let empty = BTreeMap::new();
     let options = options.unwrap_or(&empty);
     for name in options.keys() {
@@ -146,13 +152,14 @@ fn http(url: &Url, options: Option<&Options>) -> Result<impl ObjectStore> {
         let mut value = HeaderValue::from_str(&text)
             .map_err(|_| Error::invalid("the http secret holds a character no header may hold"))?;
         value.set_sensitive(true);
-        let mut headers = HeaderMap::new();
         headers.insert("authorization", value);
-        client = client.with_default_headers(headers);
     }
     HttpBuilder::new()
         .with_url(url.as_str())
-        .with_client_options(client)
+        .with_http_connector(WebConnector {
+            headers,
+            referrals: referrals.clone(),
+        })
         .with_retry(retry())
         .build()
         .map_err(|error| unbuildable(url, error))
@@ -187,7 +194,7 @@ fn retry() -> RetryConfig {
 fn flag(name: &str, value: &str) -> Result<bool> {
     value.trim().to_ascii_lowercase().parse().map_err(|_| {
         Error::invalid(format!(
-            "the secret's option \"{name}\" is true or false, not \"{value}\""
+            "the secret's option \"{name}\" is neither true nor false"
         ))
     })
 }
@@ -214,7 +221,8 @@ mod tests {
             scope: None,
             options,
         };
-        build_store(&Url::parse(url).expect("url"), Some(&secret))
+        let url = Url::parse(url).expect("url");
+        build_store(&url, Some(&secret), &Referrals::Public)
     }
 
     #[test]

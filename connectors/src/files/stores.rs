@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use url::{Position, Url};
 use waterbuck_engine::Result;
 
+use super::hosts::Referrals;
 use super::secret::{Secret, best_secret};
 use super::store_builder::build_store;
 
@@ -25,6 +26,8 @@ pub struct Stores {
     built: RwLock<HashMap<String, Vec<Built>>>,
     /// Stores handed in by hand; they win over anything built.
     registered: RwLock<HashMap<String, Arc<dyn ObjectStore>>>,
+    /// Whom web servers may send us on to.
+    referrals: Referrals,
 }
 
 struct Built {
@@ -36,6 +39,14 @@ impl Stores {
     /// No stores yet.
     pub fn new() -> Arc<Self> {
         Arc::new(Self::default())
+    }
+
+    /// No stores yet, and web servers that may send us on to `referrals` alone.
+    pub fn referring(referrals: Referrals) -> Arc<Self> {
+        Arc::new(Self {
+            referrals,
+            ..Self::default()
+        })
     }
 
     /// A registry for one query: every store is built with the best fitting of `secrets`, and with
@@ -63,7 +74,7 @@ impl Stores {
         {
             return Ok(Arc::clone(&found.store));
         }
-        let store = build_store(&base, secret)?;
+        let store = build_store(&base, secret, &self.referrals)?;
         let mut built = self.built.write();
         if built.values().map(Vec::len).sum::<usize>() >= MAX_STORES {
             built.clear();

@@ -14,10 +14,14 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::future::{FutureExt, ready};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tonic::{Code, Status, Streaming};
+use waterbuck_engine::panics::expecting_panics;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::status::{malformed, status};
 use super::wire::wire_bytes;
+
+/// A message without a bit for each row has at most so many: NULL in columns of no type.
+const EMPTY_ROWS_MAX: u64 = 1 << 20;
 
 /// All rows of a stream whose first message was taken out of it, up to `bytes_max`. No batch at
 /// all means that the stream has no columns; columns without rows give one empty batch.
@@ -76,7 +80,7 @@ fn decoded(first: FlightData, messages: Streaming<FlightData>) -> FlightRecordBa
         .chain(messages.map_err(|status| FlightError::Tonic(Box::new(status))))
         // A client without rows may send its command and nothing else.
         .try_filter(|data| ready(!data.data_header.is_empty()))
-        .and_then(|data| ready(uncompressed(data)));
+        .and_then(|data| ready(plausible(data)));
     FlightRecordBatchStream::new_from_flight_data(messages)
 }
 
@@ -87,28 +91,55 @@ async fn next(batches: &mut FlightRecordBatchStream) -> Result<Option<RecordBatc
             "the rows sent cannot be read: a message is damaged",
         ))
     };
-    let read = AssertUnwindSafe(batches.try_next()).catch_unwind().await;
+    let read = AssertUnwindSafe(expecting_panics(batches.try_next()));
+    let read = read.catch_unwind().await;
     read.map(|batch| batch.map_err(unreadable))
         .unwrap_or_else(damaged)
 }
 
-/// Refuses compressed rows: the size they claim to have is allocated before it is checked.
-fn uncompressed(data: FlightData) -> Result<FlightData, FlightError> {
-    let compressed = root_as_message(&data.data_header).is_ok_and(|message| {
+/// Refuses what would be allocated or counted before it is checked: compressed rows, and lengths
+/// that the bytes of the message cannot hold.
+fn plausible(data: FlightData) -> Result<FlightData, FlightError> {
+    let refusal = root_as_message(&data.data_header).ok().and_then(|message| {
         let rows = message.header_as_record_batch();
-        let values = || {
-            message
-                .header_as_dictionary_batch()
-                .and_then(|batch| batch.data())
-        };
-        rows.or_else(values)
-            .is_some_and(|batch| batch.compression().is_some())
+        let values = message
+            .header_as_dictionary_batch()
+            .and_then(|batch| batch.data());
+        let batch = rows.or(values)?;
+        if batch.compression().is_some() {
+            let refusal = "compressed rows are not accepted: send them as they are";
+            return Some(Error::unsupported(refusal));
+        }
+        let bytes = data.data_body.len() as u64;
+        let rows_max = bytes.saturating_mul(8).max(EMPTY_ROWS_MAX);
+        let is_length = |length: i64| u64::try_from(length).is_ok_and(|length| length <= rows_max);
+        let nodes = batch.nodes().into_iter().flat_map(|nodes| nodes.iter());
+        let buffers = batch
+            .buffers()
+            .into_iter()
+            .flat_map(|buffers| buffers.iter());
+        let fits = is_length(batch.length())
+            && nodes
+                .map(|node| (node.length(), node.null_count()))
+                .all(|(length, nulls)| is_length(length) && is_length(nulls))
+            && buffers
+                .map(|buffer| (buffer.offset(), buffer.length()))
+                .all(|(offset, length)| is_within(offset, length, bytes));
+        (!fits).then(|| Error::invalid("a message has not as many rows as it says"))
     });
-    if compressed {
-        let refusal = Error::unsupported("compressed rows are not accepted: send them as they are");
-        return Err(FlightError::ExternalError(Box::new(refusal)));
+    match refusal {
+        Some(refusal) => Err(FlightError::ExternalError(Box::new(refusal))),
+        None => Ok(data),
     }
-    Ok(data)
+}
+
+/// Whether a buffer lies within the `bytes` of its message.
+fn is_within(offset: i64, length: i64, bytes: u64) -> bool {
+    let end = u64::try_from(offset)
+        .ok()
+        .zip(u64::try_from(length).ok())
+        .and_then(|(offset, length)| offset.checked_add(length));
+    end.is_some_and(|end| end <= bytes)
 }
 
 fn unreadable(error: FlightError) -> Error {

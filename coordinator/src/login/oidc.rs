@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde_json::{Map, Value};
 use tracing::warn;
 use waterbuck_engine::bearer::CLOCK_LEEWAY_S;
@@ -22,6 +22,8 @@ const TOKEN_BYTES_MAX: usize = 16 << 10;
 /// often than that.
 const KEYS_FRESH: Duration = Duration::from_secs(15 * 60);
 const KEYS_PAUSE: Duration = Duration::from_secs(30);
+/// Who cannot be reached is not called for every token.
+const FAILURE_PAUSE: Duration = Duration::from_secs(5);
 
 /// The algorithms that can be pinned.
 const ALGORITHMS: [(&str, Algorithm); 9] = [
@@ -87,6 +89,8 @@ pub(super) struct Oidc {
     held: RwLock<Option<Held>>,
     /// One reader of the keys at a time.
     reading: tokio::sync::Mutex<()>,
+    /// When they could not be read.
+    failed: Mutex<Option<Instant>>,
 }
 
 struct Held {
@@ -107,6 +111,7 @@ impl Oidc {
             config,
             held: RwLock::default(),
             reading: tokio::sync::Mutex::default(),
+            failed: Mutex::default(),
         }
     }
 
@@ -160,16 +165,25 @@ impl Oidc {
         if let Some(key) = self.held_key(id, KEYS_FRESH) {
             return Ok(key);
         }
-        if self.held_for().is_none_or(|age| age > KEYS_PAUSE) {
+        let may_have_changed = self.held_for().is_none_or(|age| age > KEYS_PAUSE);
+        if may_have_changed && !self.has_just_failed() {
             match self.config.keys.read().await {
                 Ok(keys) => {
                     let read = Instant::now();
                     *self.held.write() = Some(Held { keys, read });
                 }
-                Err(error) if self.held_for().is_none() => return Err(error),
-                // The keys that are known go on being good while the issuer is away.
-                Err(error) => warn!(%error, "the keys of the issuer cannot be read"),
+                // Keys that are known go on being good while the issuer is away.
+                Err(error) => {
+                    warn!(%error, "the keys of the issuer cannot be read");
+                    *self.failed.lock() = Some(Instant::now());
+                }
             }
+        }
+        if self.held_for().is_none() {
+            // Strangers are not told where the keys are.
+            return Err(Error::unavailable(
+                "tokens of the issuer cannot be checked: try again in a minute",
+            ));
         }
         self.held_key(id, Duration::MAX).ok_or_else(refused)
     }
@@ -184,6 +198,11 @@ impl Oidc {
             (None, [only]) => Some(only.clone()),
             (None, _) => None,
         }
+    }
+
+    fn has_just_failed(&self) -> bool {
+        let failed = *self.failed.lock();
+        failed.is_some_and(|at| at.elapsed() < FAILURE_PAUSE)
     }
 
     fn held_for(&self) -> Option<Duration> {
@@ -214,8 +233,10 @@ mod tests {
     use std::path::PathBuf;
 
     use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
     use jsonwebtoken::{EncodingKey, Header, encode};
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
     use ring::rand::SystemRandom;
     use ring::signature::{Ed25519KeyPair, KeyPair};
     use serde_json::json;
@@ -337,6 +358,152 @@ mod tests {
         let confused = encode(&header, &claims, &EncodingKey::from_secret(&issuer.public));
         assert!(is_refused(&oidc, &confused.unwrap()).await);
         assert!(is_refused(&oidc, &"x".repeat(TOKEN_BYTES_MAX + 1)).await);
+    }
+
+    /// The public key of RFC 7515, appendix A.2, and the token there, which ended long ago.
+    const RSA_MODULUS: &str = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw\
+        -4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0\
+        LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5Zw\
+        Kh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
+    const RSA_TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0\
+        dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9\
+        PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--\
+        f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-e\
+        OkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0ig\
+        cN_IoypGlUPQGe77Rw";
+
+    /// Every form in which somebody may take the public key for a shared secret.
+    fn rsa_key_as_secrets(jwk: &Value) -> Vec<Vec<u8>> {
+        let modulus = URL_SAFE_NO_PAD.decode(RSA_MODULUS).unwrap();
+        let pkcs1 = [
+            &b"\x30\x82\x01\x0a\x02\x82\x01\x01\x00"[..],
+            &modulus[..],
+            &b"\x02\x03\x01\x00\x01"[..],
+        ]
+        .concat();
+        let spki = [
+            &b"\x30\x82\x01\x22\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x03\x82\
+               \x01\x0f\x00"[..],
+            &pkcs1[..],
+        ]
+        .concat();
+        let encoded = STANDARD.encode(&spki);
+        let lines: Vec<&str> = (0..encoded.len())
+            .step_by(64)
+            .map(|at| &encoded[at..(at + 64).min(encoded.len())])
+            .collect();
+        let lines = lines.join("\n");
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----");
+        vec![
+            vec![],
+            RSA_MODULUS.as_bytes().to_vec(),
+            modulus,
+            pkcs1,
+            spki,
+            pem.clone().into_bytes(),
+            format!("{pem}\n").into_bytes(),
+            jwk.to_string().into_bytes(),
+            json!({ "keys": [jwk] }).to_string().into_bytes(),
+        ]
+    }
+
+    #[tokio::test]
+    async fn a_public_rsa_key_is_no_shared_secret() {
+        let issuer = Issuer::new();
+        let jwk = json!({"kty": "RSA", "kid": "k1", "use": "sig", "n": RSA_MODULUS, "e": "AQAB"});
+        let keys = json!({ "keys": [jwk] }).to_string();
+        std::fs::write(issuer.file(), keys).unwrap();
+        let file = issuer.file().to_string_lossy().into_owned();
+        let config = OidcConfig::new("https://issuer", "waterbuck", &file).unwrap();
+        let oidc = Oidc::new(config);
+        // The key checks what was signed with its other half, and that has ended.
+        let key = oidc.key(Some("k1")).await.unwrap();
+        let key = DecodingKey::from_jwk(&key).unwrap();
+        let mut any = Validation::new(Algorithm::RS256);
+        any.validate_exp = false;
+        any.required_spec_claims.clear();
+        assert!(decode::<Value>(RSA_TOKEN, &key, &any).is_ok());
+        assert!(is_refused(&oidc, RSA_TOKEN).await);
+
+        let claims = json!({"iss": "https://issuer", "aud": "waterbuck", "sub": "ann",
+            "exp": chrono::Utc::now().timestamp() + 600});
+        for secret in rsa_key_as_secrets(&jwk) {
+            let secret = EncodingKey::from_secret(&secret);
+            for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
+                for id in [None, Some("k1".to_owned())] {
+                    let header = Header {
+                        kid: id,
+                        ..Header::new(algorithm)
+                    };
+                    let token = encode(&header, &claims, &secret).unwrap();
+                    assert!(is_refused(&oidc, &token).await, "{token}");
+                    // The same signature under the pinned algorithm's name.
+                    let header = json!({"alg": "RS256", "kid": header.kid}).to_string();
+                    let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+                    let signed = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
+                    let signature =
+                        jsonwebtoken::crypto::sign(signed.as_bytes(), &secret, algorithm);
+                    let token = format!("{signed}.{}", signature.unwrap());
+                    assert!(is_refused(&oidc, &token).await, "{token}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_of_an_unknown_key_is_refused_and_reads_no_keys_again() {
+        let issuer = Issuer::new();
+        let oidc = issuer.oidc();
+        assert!(oidc.verify(&issuer.token(|_| ())).await.is_ok());
+        // Somebody else's keys would be read now, if strangers could have them read.
+        let other = Issuer::new();
+        std::fs::copy(other.file(), issuer.file()).unwrap();
+        for id in ["k2", "", "../k1", "K1"] {
+            let header = Header {
+                kid: Some(id.to_owned()),
+                ..Header::new(Algorithm::EdDSA)
+            };
+            let claims = json!({"iss": "https://issuer", "aud": "waterbuck", "sub": "ann",
+                "exp": chrono::Utc::now().timestamp() + 600});
+            let token = encode(&header, &claims, &other.signing).unwrap();
+            assert!(is_refused(&oidc, &token).await, "{id:?}");
+        }
+        assert!(oidc.verify(&issuer.token(|_| ())).await.is_ok());
+        assert!(is_refused(&oidc, &other.token(|_| ())).await);
+    }
+
+    #[tokio::test]
+    async fn ten_thousand_mutated_tokens_are_refused() {
+        let issuer = Issuer::new();
+        let oidc = issuer.oidc();
+        let token = issuer.token(|_| ()).into_bytes();
+        let mut random = StdRng::seed_from_u64(42);
+        for round in 0..10_000 {
+            let mut mutated = token.clone();
+            let at = random.random_range(0..mutated.len());
+            match round % 4 {
+                0 => mutated[at] ^= 1 << random.random_range(0..7),
+                1 => mutated.truncate(at),
+                2 => mutated.insert(at, random.random_range(b'-'..=b'z')),
+                _ => _ = mutated.remove(at),
+            }
+            let text = String::from_utf8_lossy(&mutated);
+            assert!(is_refused(&oidc, &text).await, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_that_cannot_be_read_are_not_tried_for_every_token() {
+        let issuer = Issuer::new();
+        let oidc = issuer.oidc();
+        std::fs::remove_file(issuer.file()).unwrap();
+        let error = oidc.verify(&issuer.token(|_| ())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(!error.to_string().contains("jwks"), "{error}");
+        issuer.publish("k1");
+        assert!(oidc.verify(&issuer.token(|_| ())).await.is_err());
+        *oidc.failed.lock() = None;
+        assert!(oidc.verify(&issuer.token(|_| ())).await.is_ok());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, info};
 use uuid::Uuid;
+use waterbuck_engine::sql::without_url_secrets;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::profile::write_profile;
@@ -53,6 +54,10 @@ impl QueryRegistry {
 
     /// Ends a query; of several calls the first counts. Its profile is written after that.
     pub fn finish(&self, query: &Arc<QueryRecord>, state: QueryState, error: Option<String>) {
+        // It may quote the statement, and is logged and listed as that is.
+        let error = error
+            .filter(|_| !query.holds_secret)
+            .map(|error| without_url_secrets(&error).into_owned());
         let Some(plan) = query.finish(state, error) else {
             return;
         };

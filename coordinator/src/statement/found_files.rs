@@ -5,7 +5,7 @@ use waterbuck_engine::Result;
 
 use super::StatementContext;
 use super::table_details::{Rows, file_row};
-use crate::tables::{FileFacts, parse_location, store_of};
+use crate::tables::{FileFacts, check_found, parse_location, store_of};
 
 /// The files of a path, URL or pattern.
 ///
@@ -17,6 +17,7 @@ pub(super) async fn rows(context: &StatementContext, location: &str) -> Result<R
     let location = parse_location(location)?;
     let store = store_of(core, &location).await?;
     let _whole = core.gate.listing(&location).await;
+    check_found(core, &store, &location).await?;
     let files = find_files(&store, &location).await?;
     let row = |file: FoundFile| {
         file_row(FileFacts {

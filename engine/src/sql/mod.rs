@@ -42,6 +42,7 @@ mod storage_words;
 mod syntax_error;
 mod type_names;
 mod type_words;
+mod url_secrets;
 mod write;
 
 #[cfg(test)]
@@ -82,4 +83,5 @@ pub use show::{Describe, Show};
 pub use statement::{Analyze, ParsedStatement, Statement};
 pub use type_names::{fraction_digits, sql_type};
 pub use type_words::with_sql_types;
+pub use url_secrets::without_url_secrets;
 pub use write::{CopySource, CopyTo, Insert, PartitionValue, Truncate};

@@ -21,6 +21,7 @@ use super::security::{
     AlterLimit, AlterUser, CreateSecret, CreateToken, CreateUser, DropSecret, DropToken, DropUser,
 };
 use super::show::{Describe, Show};
+use super::url_secrets::without_url_secrets;
 use super::write::{CopyTo, Insert, Truncate};
 
 /// One statement together with the text it came from.
@@ -218,23 +219,26 @@ impl Statement {
 /// must not be shown to others.
 fn options_hold_secret(options: &BTreeMap<String, String>) -> bool {
     [
-        "secret",
-        "password",
-        "token",
-        "key_id",
-        "access_key",
-        "account_key",
+        "account",
+        "client_id",
+        "connection_string",
+        "credential",
+        "key",
+        "passw",
+        "pwd",
         "sas",
+        "secret",
+        "token",
     ]
     .iter()
-    .any(|word| options.keys().any(|key| key.contains(word)))
+    .any(|word| options.keys().any(|key| key.to_lowercase().contains(word)))
 }
 
 impl ParsedStatement {
     /// The text as it may be logged and listed: without passwords and keys.
     pub fn public_text(&self) -> Cow<'_, str> {
         if !self.statement.holds_secret() {
-            return Cow::Borrowed(&self.text);
+            return without_url_secrets(&self.text);
         }
         let kind = self.statement.kind_name();
         let name = self.statement.secret_name().map(str::to_string);

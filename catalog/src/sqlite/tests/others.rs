@@ -72,6 +72,33 @@ async fn statistics_live_as_long_as_the_table() {
 }
 
 #[tokio::test]
+async fn no_file_holds_a_secret_in_clear() {
+    let fixture = Fixture::new().await;
+    let secret = Secret {
+        name: "lake".to_owned(),
+        kind: "s3".to_owned(),
+        scope: None,
+        options: [("key".to_owned(), "hunter2".to_owned())].into(),
+    };
+    let created = fixture.store.create_secret(secret, OnExisting::Fail);
+    assert!(created.await.unwrap());
+    fixture.store.set_setting("k", "hunter2").await.unwrap();
+    for entry in std::fs::read_dir(fixture.directory.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("hunter2"), "{}", path.display());
+    }
+    let other = fixture.other().await;
+    assert_eq!(
+        other.setting("k").await.unwrap().as_deref(),
+        Some("hunter2")
+    );
+    let secret = other.secret("lake").await.unwrap().unwrap();
+    assert_eq!(secret.options["key"], "hunter2");
+}
+
+#[tokio::test]
 async fn secrets_are_kept_and_not_shown() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
