@@ -75,7 +75,7 @@ async fn two_thousand_connections_are_served_up_to_the_limit_that_is_named() {
         let (address, token) = (&address, &token);
         async move {
             let connection = Raw::connect(address).await.expect("it is taken in");
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 return (connection, None);
             }
             let client = connection.bearing(token);

@@ -206,7 +206,7 @@ async fn put(client: &Raw, whole: &[FlightData], dice: &mut Dice) -> Result<(), 
             let first = messages[0].clone();
             messages.insert(at, first);
         }
-        2 => _ = messages.remove(at),
+        2 => drop(messages.remove(at)),
         3 | 4 => message.data_body = damage(&message.data_body, dice),
         _ => message.data_header = damage(&message.data_header, dice),
     }

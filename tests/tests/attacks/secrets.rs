@@ -207,7 +207,7 @@ async fn no_secret_is_written_or_shown_anywhere() {
     let ann = Client::log_in(address, "ann", &canary("password")).await;
     let ann = ann.expect("her password");
     let wrong = Client::log_in(address, "ann", &canary("guess")).await;
-    let error = wrong.err().expect("not her password");
+    let error = wrong.expect_err("not her password");
     assert!(!told(&error).contains(CANARY), "{error}");
     let raw = Raw::connect(address).await.expect("open");
     let bearer = raw.bearing(&canary("bearer"));
