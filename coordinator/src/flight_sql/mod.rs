@@ -22,6 +22,7 @@ mod statement;
 mod status;
 mod token;
 mod type_info;
+mod unions;
 mod upload;
 mod whole_body;
 mod wire;

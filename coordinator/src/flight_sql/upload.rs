@@ -17,6 +17,7 @@ use tonic::{Code, Status, Streaming};
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::status::{malformed, status};
+use super::unions::without_unions;
 use super::wire::wire_bytes;
 
 /// All rows of a stream whose first message was taken out of it, up to `bytes_max`. No batch at
@@ -40,7 +41,7 @@ pub(super) async fn read_rows(
                 format!("the parameters of one statement are limited to {bytes_max} bytes"),
             )));
         }
-        rows.push(batch);
+        rows.push(without_unions(batch).map_err(|error| status(&error))?);
     }
     if rows.is_empty()
         && let Some(schema) = batches.schema()
