@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use serde_json::{Value, json};
 use uuid::Uuid;
-use waterbuck_catalog::{Securable, TableKind};
+use waterbuck_catalog::{ColumnDef, Securable, TableKind};
 use waterbuck_engine::cluster::HEARTBEAT_ACTION;
 use waterbuck_engine::sql::Privilege;
 use waterbuck_engine::{Error, Result};
 
 use crate::coordinator::Coordinator;
 use crate::flight_sql::{
-    Backend, Execution, FlightSession, IssuedToken, OptionValue, Prepared, SchemaInfo,
-    StatementInput, TableInfo, TokenLogin,
+    Backend, COLUMN_COMMENT, Execution, FlightSession, IssuedToken, OptionValue, Prepared,
+    SchemaInfo, StatementInput, TableInfo, TokenLogin,
 };
 use crate::ingest::Ingest;
 use crate::login::Admitted;
@@ -187,7 +188,7 @@ impl FlightSession for OpenSession {
             }
             .to_owned(),
             comment: table.comment,
-            table_schema: include_schema.then(|| arrow_schema(&table.columns)),
+            table_schema: include_schema.then(|| with_comments(&table.columns)),
         };
         Ok(tables.into_iter().map(info).collect())
     }
@@ -276,6 +277,17 @@ impl OpenSession {
     async fn run(&self, sql: &str, parameters: Vec<RecordBatch>) -> Result<Execution> {
         Ok(execution(self.0.execute(sql, parameters).await?))
     }
+}
+
+/// Columns with what their owner wrote about them.
+fn with_comments(columns: &[ColumnDef]) -> SchemaRef {
+    let plain = arrow_schema(columns);
+    let fields = plain.fields().iter().zip(columns).map(|(field, column)| {
+        let comment = column.comment.iter();
+        let metadata = comment.map(|comment| (COLUMN_COMMENT.to_owned(), comment.clone()));
+        Field::clone(field).with_metadata(metadata.collect())
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 fn execution(outcome: Outcome) -> Execution {

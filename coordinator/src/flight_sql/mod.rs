@@ -32,8 +32,8 @@ mod words;
 mod tests;
 
 pub use backend::{
-    Backend, Execution, FlightSession, IssuedToken, OptionValue, Prepared, SchemaInfo,
-    StatementInput, TableInfo, TokenLogin,
+    Backend, COLUMN_COMMENT, Execution, FlightSession, IssuedToken, OptionValue, Prepared,
+    SchemaInfo, StatementInput, TableInfo, TokenLogin,
 };
 pub use config::FlightConfig;
 pub use door::{incoming, service, transport};
