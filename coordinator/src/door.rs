@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use serde_json::{Value, json};
 use uuid::Uuid;
-use waterbuck_catalog::{Securable, TableKind};
+use waterbuck_catalog::{ColumnDef, Securable, TableKind};
 use waterbuck_engine::cluster::HEARTBEAT_ACTION;
 use waterbuck_engine::sql::{ActiveRoles, Privilege};
 use waterbuck_engine::ticket::TaskTicket;
@@ -17,8 +18,8 @@ use waterbuck_engine::{Error, Result};
 
 use crate::coordinator::Coordinator;
 use crate::flight_sql::{
-    Backend, Execution, FlightSession, IssuedToken, OptionValue, Prepared, SchemaInfo,
-    StatementInput, TableInfo, TokenLogin,
+    Backend, COLUMN_COMMENT, Execution, FlightSession, IssuedToken, OptionValue, Prepared,
+    SchemaInfo, StatementInput, TableInfo, TokenLogin,
 };
 use crate::ingest::Ingest;
 use crate::login::Admitted;
@@ -229,7 +230,7 @@ impl FlightSession for OpenSession {
             }
             .to_owned(),
             comment: table.comment,
-            table_schema: include_schema.then(|| arrow_schema(&table.columns)),
+            table_schema: include_schema.then(|| with_comments(&table.columns)),
         };
         Ok(tables.into_iter().map(info).collect())
     }
@@ -312,6 +313,17 @@ impl FlightSession for OpenSession {
         self.0.core().authority.ended(self.0.id(), &self.1);
         self.0.close();
     }
+}
+
+/// Columns with what their owner wrote about them.
+fn with_comments(columns: &[ColumnDef]) -> SchemaRef {
+    let plain = arrow_schema(columns);
+    let fields = plain.fields().iter().zip(columns).map(|(field, column)| {
+        let comment = column.comment.iter();
+        let metadata = comment.map(|comment| (COLUMN_COMMENT.to_owned(), comment.clone()));
+        Field::clone(field).with_metadata(metadata.collect())
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 fn execution(outcome: Outcome) -> Execution {

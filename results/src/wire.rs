@@ -77,8 +77,8 @@ pub fn wire_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
 }
 
-/// The schema offered for parameters. JDBC writes milliseconds into any timestamp vector and days
-/// into any date vector, whatever their unit, and knows no value for an undetermined type.
+/// The schema offered for parameters. JDBC writes milliseconds into any timestamp or time vector and
+/// days into any date vector, whatever their unit, and knows no value for an undetermined type.
 pub fn parameter_schema(schema: &Schema) -> Schema {
     let fields: Fields = schema
         .fields()
@@ -87,6 +87,9 @@ pub fn parameter_schema(schema: &Schema) -> Schema {
             let data_type = match wire_type(field.data_type()) {
                 DataType::Null => DataType::Utf8,
                 DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone),
+                DataType::Time32(_) | DataType::Time64(_) => {
+                    DataType::Time32(TimeUnit::Millisecond)
+                }
                 DataType::Date64 => DataType::Date32,
                 other => other,
             };
@@ -182,14 +185,14 @@ fn is_plain(data_type: &DataType) -> bool {
         | DataType::BinaryView
         | DataType::ListView(_)
         | DataType::LargeListView(_)
+        | DataType::LargeList(_)
         | DataType::RunEndEncoded(_, _)
         | DataType::Dictionary(_, _)
         | DataType::Decimal32(_, _)
         | DataType::Decimal64(_, _) => false,
-        DataType::List(field)
-        | DataType::LargeList(field)
-        | DataType::FixedSizeList(field, _)
-        | DataType::Map(field, _) => is_plain(field.data_type()),
+        DataType::List(field) | DataType::FixedSizeList(field, _) | DataType::Map(field, _) => {
+            is_plain(field.data_type())
+        }
         DataType::Struct(fields) => fields.iter().all(|f| is_plain(f.data_type())),
         DataType::Union(fields, _) => fields.iter().all(|(_, f)| is_plain(f.data_type())),
         _ => true,
@@ -212,10 +215,11 @@ fn wire_type(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,
-        DataType::ListView(field) | DataType::List(field) => DataType::List(wire_field(field)),
-        DataType::LargeListView(field) | DataType::LargeList(field) => {
-            DataType::LargeList(wire_field(field))
-        }
+        // The encoder of Flight messages declares large lists as lists and sends them as they are.
+        DataType::List(field)
+        | DataType::ListView(field)
+        | DataType::LargeList(field)
+        | DataType::LargeListView(field) => DataType::List(wire_field(field)),
         DataType::FixedSizeList(field, size) => DataType::FixedSizeList(wire_field(field), *size),
         DataType::Map(field, sorted) => DataType::Map(wire_field(field), *sorted),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(wire_field).collect()),

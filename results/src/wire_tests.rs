@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryViewArray, Decimal64Array, DictionaryArray, Int32Array,
-    ListViewArray, RecordBatch, StringViewArray, StructArray,
+    LargeListArray, ListViewArray, RecordBatch, StringViewArray, StructArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, Int32Type, Schema};
@@ -30,6 +30,7 @@ fn views_dictionaries_and_list_views_become_plain_at_any_depth() {
     let binaries = Arc::new(BinaryViewArray::from(vec![Some(&b"x"[..]), None]));
     let dictionary: DictionaryArray<Int32Type> = vec![Some("a"), None].into_iter().collect();
     let lists = ListViewArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1)]), None]);
+    let large = LargeListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1)]), None]);
     let view_field = Arc::new(Field::new("item", DataType::Utf8View, true));
     let view_lists = cast(
         &(Arc::clone(&views) as ArrayRef),
@@ -44,6 +45,7 @@ fn views_dictionaries_and_list_views_become_plain_at_any_depth() {
         binaries,
         Arc::new(dictionary),
         Arc::new(lists),
+        Arc::new(large),
         view_lists,
         Arc::new(narrow.unwrap()),
         Arc::new(nested),
@@ -58,7 +60,9 @@ fn views_dictionaries_and_list_views_become_plain_at_any_depth() {
     for (plain, before) in wire.columns().iter().zip(batch.columns()) {
         let type_text = plain.data_type().to_string();
         assert!(
-            !type_text.contains("View") && !type_text.contains("Dictionary"),
+            ["View", "Dictionary", "Large"]
+                .iter()
+                .all(|word| !type_text.contains(word)),
             "{type_text}"
         );
         let back = cast(plain, before.data_type()).unwrap();
@@ -68,7 +72,7 @@ fn views_dictionaries_and_list_views_become_plain_at_any_depth() {
         wire.column(0).as_string::<i32>().value(0),
         "a long text out of line"
     );
-    assert_eq!(wire.column(5).data_type(), &DataType::Decimal128(5, 2));
+    assert_eq!(wire.column(6).data_type(), &DataType::Decimal128(5, 2));
     assert_eq!(wire.schema().field(1).name(), "x");
 }
 

@@ -4,6 +4,7 @@ The program is WATERBUCK_BIN, else target/debug/waterbuck. Everything started is
 `with` block ends.
 """
 
+import inspect
 import os
 import re
 import shutil
@@ -41,6 +42,12 @@ def wait_until(what, condition, seconds=START_SECONDS):
         if time.monotonic() > end:
             raise TimeoutError(f"{what}: not so after {seconds} s")
         time.sleep(0.02)
+
+
+def peak_memory_bytes(pid):
+    """The most memory that a process has held since it began."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
 
 
 class Cluster:
@@ -111,6 +118,10 @@ class Cluster:
         """The URL for `waterbuck sql`."""
         return f"grpc://admin:{PASSWORD}@{self.address}"
 
+    def peak_memory_bytes(self, process):
+        """The most memory that a process has held, by its place in the order of starting."""
+        return peak_memory_bytes(self.processes[process][1].pid)
+
     def connect_with_token(self, token):
         """A connection that sends a bearer token and never a password."""
         options = {DatabaseOptions.AUTHORIZATION_HEADER.value: f"Bearer {token}"}
@@ -161,6 +172,12 @@ class Suite:
             print(f"{self.name}: {name} FAILED: {type(error).__name__}: {str(error)[:2000]}", flush=True)
         else:
             self.passed += 1
+
+    def check_all(self, driver, module, argument):
+        """Runs each public function of a module with `argument`; their names say what they show."""
+        for name, test in list(vars(module).items()):
+            if inspect.isfunction(test) and test.__module__ == module.__name__ and not name.startswith("_"):
+                self.check(f"{driver}: {name.replace('_', ' ')}", lambda test=test: test(argument))
 
     def end(self):
         """Prints the closing line and leaves with the fitting exit code."""

@@ -7,8 +7,10 @@ from tempfile import TemporaryDirectory
 import adbc_driver_flightsql.dbapi as flight_sql
 from adbc_driver_flightsql import DatabaseOptions
 
-from cluster import PASSWORD, ROOT, Cluster, Suite, query
-from drivers import CACHE, fails
+import jdbc
+from cluster import PASSWORD, Cluster, Suite, query
+from dbapi.session import Session
+from expect import fails
 
 
 class Authority:
@@ -38,7 +40,7 @@ class Authority:
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
-def adbc(cluster, authority, identity=None):
+def with_adbc(cluster, authority, identity=None):
     """Asks for 41 + 1 through ADBC."""
     options = {
         "username": "admin",
@@ -53,13 +55,23 @@ def adbc(cluster, authority, identity=None):
         assert query(connection, "SELECT 41 + 1 AS n").to_pylist() == [{"n": 42}]
 
 
-def jdbc(cluster, authority, identity=None):
+def with_jdbc(cluster, authority, identity=None):
     """Asks for 41 + 1 through JDBC."""
-    program = ROOT / "tests" / "jdbc" / "Tls.java"
-    command = ["java", "--add-opens=java.base/java.nio=ALL-UNNAMED", "-cp", f"{CACHE}/jars/jdbc/*", program,
-               cluster.address, PASSWORD, authority.file, *(identity or ())]
-    outcome = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False)
+    outcome = jdbc.run("Tls", cluster.address, PASSWORD, authority.file, *(identity or ()))
     assert outcome.stdout.strip() == "42", (outcome.stdout + outcome.stderr)[-2000:]
+
+
+def with_dbapi(cluster, authority, identity=None):
+    """Asks for 41 + 1 through flightsql-dbapi."""
+    options = {"tls_root_certs": authority.file.read_bytes()}
+    if identity:
+        certificate, key = identity
+        options |= {"cert_chain": certificate.read_bytes(), "private_key": key.read_bytes()}
+    with Session(cluster, insecure=False, **options) as db:
+        assert db.rows("SELECT 41 + 1") == [[42]]
+
+
+DRIVERS = (("adbc", with_adbc), ("jdbc", with_jdbc), ("flightsql-dbapi", with_dbapi))
 
 
 def main():
@@ -69,12 +81,12 @@ def main():
         certificate, key = ours.sign("server")
         flags = [f"--tls-cert={certificate}", f"--tls-key={key}"]
         with Cluster(flags=flags) as cluster:
-            for name, driver in (("adbc", adbc), ("jdbc", jdbc)):
+            for name, driver in DRIVERS:
                 suite.check(f"{name}: TLS", lambda driver=driver: driver(cluster, ours))
                 suite.check(f"{name}: another authority", lambda driver=driver: fails(lambda: driver(cluster, others)))
         with Cluster(flags=[*flags, f"--tls-client-ca={others.file}"]) as cluster:
             client, forged = others.sign("client"), ours.sign("forged")
-            for name, driver in (("adbc", adbc), ("jdbc", jdbc)):
+            for name, driver in DRIVERS:
                 suite.check(f"{name}: a certificate of its own", lambda driver=driver: driver(cluster, ours, client))
                 suite.check(f"{name}: no certificate", lambda driver=driver: fails(lambda: driver(cluster, ours)))
                 suite.check(f"{name}: a certificate of another authority",

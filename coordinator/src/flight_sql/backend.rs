@@ -216,6 +216,9 @@ pub enum Execution {
     },
 }
 
+/// The metadata of a table's column that holds what its owner wrote about it.
+pub const COLUMN_COMMENT: &str = "comment";
+
 /// A schema as metadata calls show it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SchemaInfo {
@@ -238,7 +241,7 @@ pub struct TableInfo {
     pub table_type: String,
     /// The user's comment on it.
     pub comment: Option<String>,
-    /// Its columns, when they were asked for.
+    /// Its columns, when they were asked for, with their comments as [`COLUMN_COMMENT`].
     pub table_schema: Option<SchemaRef>,
 }
 

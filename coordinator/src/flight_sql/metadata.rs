@@ -11,7 +11,7 @@ use arrow_flight::sql::metadata::{GetCatalogsBuilder, GetDbSchemasBuilder, GetTa
 use arrow_flight::sql::{CommandGetDbSchemas, CommandGetTables};
 use waterbuck_engine::{Error, Result};
 
-use super::backend::{FlightSession, TableInfo};
+use super::backend::{COLUMN_COMMENT, FlightSession, TableInfo};
 use super::pattern::matches;
 use super::type_info::{decimal_scale, precision, type_name};
 use super::wire::wire_schema;
@@ -190,8 +190,8 @@ fn described(field: &FieldRef, table: &TableInfo) -> FieldRef {
     metadata.insert(key("IS_SEARCHABLE"), flag(true));
     metadata.insert(key("IS_AUTO_INCREMENT"), flag(false));
     metadata.insert(key("IS_READ_ONLY"), flag(table.table_type != "TABLE"));
-    if let Some(comment) = field.metadata().get("comment") {
-        metadata.insert(key("REMARKS"), comment.clone());
+    if let Some(comment) = metadata.remove(COLUMN_COMMENT) {
+        metadata.insert(key("REMARKS"), comment);
     }
     Arc::new(field.as_ref().clone().with_metadata(metadata))
 }

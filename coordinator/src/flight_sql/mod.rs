@@ -19,6 +19,7 @@ mod sql_info;
 mod statement;
 mod token;
 mod type_info;
+mod unions;
 mod upload;
 mod whole_body;
 mod words;
@@ -29,8 +30,8 @@ mod tests;
 use waterbuck_results::{encode, status, wire};
 
 pub use backend::{
-    Backend, Execution, FlightSession, IssuedToken, OptionValue, Prepared, SchemaInfo,
-    StatementInput, TableInfo, TokenLogin,
+    Backend, COLUMN_COMMENT, Execution, FlightSession, IssuedToken, OptionValue, Prepared,
+    SchemaInfo, StatementInput, TableInfo, TokenLogin,
 };
 pub use config::FlightConfig;
 pub use door::{incoming, service, transport};

@@ -18,6 +18,7 @@ use waterbuck_engine::panics::expecting_panics;
 use waterbuck_engine::{Error, ErrorKind, Result};
 
 use super::status::{malformed, status};
+use super::unions::without_unions;
 use super::wire::wire_bytes;
 
 /// A message without a bit for each row has at most so many: NULL in columns of no type.
@@ -44,7 +45,7 @@ pub(super) async fn read_rows(
                 format!("the parameters of one statement are limited to {bytes_max} bytes"),
             )));
         }
-        rows.push(batch);
+        rows.push(without_unions(batch).map_err(|error| status(&error))?);
     }
     if rows.is_empty()
         && let Some(schema) = batches.schema()

@@ -27,10 +27,11 @@ pub(super) fn catalog_columns(
 fn catalog_column(context: &StatementContext, column: &ColumnSpec) -> Result<ColumnDef> {
     let cast = format!("CAST(NULL AS {})", column.data_type);
     let schema = DFSchema::empty();
-    let data_type = context
-        .core()
-        .planner
-        .base()
+    let mut base = context.core().planner.base().clone();
+    // Without it a type with a time zone would lose its zone.
+    let time_zone = context.settings.values().timezone.clone();
+    base.config_mut().options_mut().execution.time_zone = Some(time_zone);
+    let data_type = base
         .create_logical_expr(&cast, &schema)
         .and_then(|expr| expr.get_type(&schema))
         .map_err(|error| plan_error(&context.sql, error))?;

@@ -63,15 +63,15 @@ pub(super) fn bind_parameters(
 ) -> Result<LogicalPlan> {
     let types = parameter_types(&plan)?;
     let wanted = parameter_count(&types)?;
-    if wanted == 0 {
-        return Ok(plan);
-    }
     let Some(batch) = given.iter().find(|batch| batch.num_rows() > 0) else {
+        if wanted == 0 {
+            return Ok(plan);
+        }
         return Err(Error::invalid(format!(
             "the statement has {wanted} parameters, none was given"
         )));
     };
-    if batch.num_columns() < wanted {
+    if batch.num_columns() != wanted {
         let given = batch.num_columns();
         let message = format!("the statement has {wanted} parameters, {given} were given");
         return Err(Error::invalid(message));
@@ -137,7 +137,7 @@ fn parameter_count(types: &ParameterTypes) -> Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::Float64Array;
+    use arrow::array::{Float64Array, Int64Array};
     use datafusion::prelude::SessionContext;
 
     use super::*;
@@ -151,6 +151,28 @@ mod tests {
             .iter()
             .map(|field| field.data_type().clone());
         Ok(types.collect())
+    }
+
+    #[tokio::test]
+    async fn as_many_values_are_taken_as_there_are_parameters() {
+        let context = SessionContext::new();
+        for (sql, wanted) in [
+            ("SELECT 1", 0),
+            ("SELECT $1 * 2", 1),
+            ("SELECT $1 * 2, $2", 2),
+        ] {
+            let plan = context.state().create_logical_plan(sql).await.expect(sql);
+            for given in 0..4_usize {
+                let column = || Arc::new(Int64Array::from(vec![7])) as ArrayRef;
+                let columns = (0..given).map(|index| (index.to_string(), column()));
+                let batches: Vec<_> = match given {
+                    0 => vec![],
+                    _ => vec![RecordBatch::try_from_iter(columns).expect("columns of one row")],
+                };
+                let bound = bind_parameters(sql, plan.clone(), &batches);
+                assert_eq!(bound.is_ok(), given == wanted, "{sql} with {given} values");
+            }
+        }
     }
 
     #[tokio::test]

@@ -81,10 +81,21 @@ fn under_said_names_of(part: ResultPart) -> ResultPart {
 }
 
 /// Binds parameters and optimises.
-pub(crate) fn optimise(context: &StatementContext, query: LogicalQuery) -> Result<PlannedQuery> {
+pub(crate) fn optimise(
+    context: &StatementContext,
+    mut query: LogicalQuery,
+) -> Result<PlannedQuery> {
+    query.logical = bind_parameters(&context.sql, query.logical, &context.parameters)?;
+    optimise_bound(context, query)
+}
+
+/// Optimises a plan whose parameters are bound.
+pub(super) fn optimise_bound(
+    context: &StatementContext,
+    query: LogicalQuery,
+) -> Result<PlannedQuery> {
     let fail = |error| plan_error(&context.sql, error);
-    let logical = bind_parameters(&context.sql, query.logical, &context.parameters)?;
-    let logical = query.state.optimize(&logical).map_err(fail)?;
+    let logical = query.state.optimize(&query.logical).map_err(fail)?;
     if has_seal(&logical).map_err(fail)? {
         context.record.conceal_reads();
     }

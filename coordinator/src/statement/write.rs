@@ -15,7 +15,7 @@ use waterbuck_engine::Result;
 
 use super::StatementContext;
 use super::parameters::bind_parameters;
-use super::query::{LogicalQuery, optimise};
+use super::query::{LogicalQuery, optimise_bound};
 use crate::coordinator::Core;
 use crate::plan::{WriteIds, plan_error, run_error, write_plan};
 use crate::query::run_query;
@@ -55,7 +55,7 @@ pub(super) async fn write_aside(
     query.logical = bind_parameters(&context.sql, query.logical, &context.parameters)?;
     query.logical =
         write_plan(query.logical, target, ids).map_err(|error| plan_error(&context.sql, error))?;
-    let mut planned = optimise(context, query)?;
+    let mut planned = optimise_bound(context, query)?;
     planned.ends_query = false;
     let (stream, _plan) = run_query(Arc::clone(context.core()), planned).await?;
     let batches = collect(stream).await.map_err(run_error)?;

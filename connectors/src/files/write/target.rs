@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, Schema, SchemaRef};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use uuid::Uuid;
 use waterbuck_engine::sql::sql_type;
@@ -100,6 +100,13 @@ impl WriteTarget {
             ));
         }
         for (index, field) in self.schema.fields().iter().enumerate() {
+            if self.format == Format::Parquet && has_interval(field.data_type()) {
+                return Err(Error::unsupported(format!(
+                    "column \"{}\" of type {} cannot be kept in Parquet files",
+                    field.name(),
+                    sql_type(field.data_type())
+                )));
+            }
             if self
                 .schema
                 .index_of(field.name())
@@ -167,6 +174,21 @@ fn can_name_a_directory(data_type: &DataType) -> bool {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean => true,
         DataType::Interval(_) | DataType::Duration(_) => false,
         other => other.is_primitive(),
+    }
+}
+
+/// Parquet's intervals are of milliseconds, SQL's of nanoseconds.
+fn has_interval(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Interval(unit) => *unit == IntervalUnit::MonthDayNano,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => has_interval(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_interval(field.data_type())),
+        _ => false,
     }
 }
 

@@ -43,10 +43,10 @@ async fn what_prepare_tells_is_fit_for_drivers() {
     let mut client = server.client().await;
     query(
         &mut client,
-        "create table t (at timestamp, day date, s varchar)",
+        "create table t (at timestamp, day date, s varchar, noon time)",
     )
     .await;
-    let sql = "select s from t where at = $1 and day = $2 and s = $3";
+    let sql = "select s from t where at = $1 and day = $2 and s = $3 and noon = $4";
     let statement = client.prepare(sql.into(), None).await.unwrap();
     assert_eq!(
         statement.dataset_schema().unwrap().field(0).data_type(),
@@ -59,7 +59,8 @@ async fn what_prepare_tells_is_fit_for_drivers() {
         .map(|f| f.data_type().clone())
         .collect();
     let millis = DataType::Timestamp(TimeUnit::Millisecond, None);
-    assert_eq!(types, [millis, DataType::Date32, DataType::Utf8]);
+    let noon = DataType::Time32(TimeUnit::Millisecond);
+    assert_eq!(types, [millis, DataType::Date32, DataType::Utf8, noon]);
     let untyped = client.prepare("select $1".into(), None).await.unwrap();
     assert_eq!(
         untyped.parameter_schema().unwrap().field(0).data_type(),

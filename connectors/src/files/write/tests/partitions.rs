@@ -1,7 +1,9 @@
 //! Files in `key=value` directories.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use arrow::datatypes::{DataType, Field, IntervalUnit, Schema};
 use arrow::util::pretty::pretty_format_batches;
 
 use super::super::partition::partition_directory;
@@ -132,6 +134,11 @@ fn a_target_is_checked_before_anything_is_written() {
     let mut single = table.partitioned(&["k"]);
     single.single_file = Some("x.csv".to_owned());
     assert!(refusal(single).contains("cannot be partitioned"));
+    let mut interval = table.target(Format::Parquet);
+    let span = Field::new("span", DataType::Interval(IntervalUnit::MonthDayNano), true);
+    let spans = Field::new("spans", DataType::List(Arc::new(span)), true);
+    interval.schema = Arc::new(Schema::new(vec![spans]));
+    assert!(refusal(interval).contains("column \"spans\""));
     let mut options = table.target(Format::Parquet);
     options
         .options
