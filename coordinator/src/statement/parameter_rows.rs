@@ -399,7 +399,7 @@ mod tests {
                 vec![5, 3, 3],
             ),
             (
-                format!("SELECT x.n FROM (SELECT n FROM {T} WHERE n = $1) AS x"),
+                format!("SELECT x.n FROM (SELECT n FROM {T} WHERE n = $1 AND $2 <> '') AS x"),
                 vec![3, 1, 2],
             ),
             (
