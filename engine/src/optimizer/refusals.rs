@@ -3,6 +3,7 @@
 use datafusion::common::DataFusionError;
 
 use crate::error::Error;
+use crate::sql::describe_plan_error;
 
 /// The error the user should see in place of one that speaks of the engine's insides; `None` for
 /// errors that are fit to be seen.
@@ -37,22 +38,7 @@ fn names_a_subquery(text: &str) -> bool {
 fn signature(text: &str) -> Error {
     const USEFUL: &str = "No function matches the given name and argument types ";
     match text.find(USEFUL) {
-        Some(at) => {
-            let useful = &text[at + USEFUL.len()..];
-            let (call, candidates) = useful
-                .split_once("Candidate functions:")
-                .unwrap_or((useful, ""));
-            let call = call.split(". ").next().unwrap_or(call).trim();
-            // Types inside quotes would be taken for the user's own words.
-            let call = call.trim_matches('\'');
-            let candidates = candidates.split_whitespace().collect::<Vec<_>>().join(" ");
-            let known = if candidates.is_empty() {
-                String::new()
-            } else {
-                format!("; known: {candidates}")
-            };
-            Error::invalid(format!("no function fits the call {call}{known}"))
-        }
+        Some(at) => describe_plan_error("", DataFusionError::Plan(text[at..].to_owned())),
         None => Error::invalid(text.replace("Internal error: ", "")),
     }
 }
@@ -75,7 +61,7 @@ mod tests {
         assert!(
             refused
                 .message()
-                .starts_with("no function fits the call sum(Boolean); known: ")
+                .starts_with("function \"sum\" does not take (BOOLEAN); it takes ")
         );
         assert!(
             !refused.message().contains("nternal"),

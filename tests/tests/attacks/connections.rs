@@ -134,10 +134,13 @@ async fn readers_that_stall_keep_nobody_out_and_expire() {
     for _ in 0..READERS / READERS_PER_CONNECTION {
         let connection = Raw::connect(cluster.address()).await.expect("open");
         let client = connection.bearing(&token);
-        let readers = (0..READERS_PER_CONNECTION).map(|_| async {
-            let info = start(&client, ENDLESS).await?;
-            client.get(ticket_of(info)).await
-        });
+        // All are started before one is read: what is not read fills the connection, and nothing
+        // else would come through.
+        let started = (0..READERS_PER_CONNECTION).map(|_| start(&client, ENDLESS));
+        let started = future::try_join_all(started)
+            .await
+            .expect("each of them starts");
+        let readers = started.into_iter().map(|info| client.get(ticket_of(info)));
         let readers = future::try_join_all(readers).await;
         stalled.push((connection, readers.expect("each of them starts")));
     }

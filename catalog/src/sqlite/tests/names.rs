@@ -142,7 +142,12 @@ async fn dropping_says_what_is_there() {
         "view \"ordrs\" does not exist in schema \"main\"; did you mean \"orders\"?"
     );
     let error = store
-        .drop_table(&TableName::new("man", "orders"), None, DropKind::View, false)
+        .drop_table(
+            &TableName::new("man", "orders"),
+            None,
+            DropKind::View,
+            false,
+        )
         .await
         .unwrap_err();
     assert_eq!(
