@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use arrow::array::RecordBatch;
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::sql::{Any, Command};
@@ -17,9 +16,7 @@ use arrow_flight::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use datafusion::common::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_distributed::{ExecuteTaskRequest, ProducerHead, TaskKey, Worker};
 use futures::stream::{self, BoxStream, StreamExt};
 use prost::Message;
@@ -29,7 +26,6 @@ use tonic::transport::Endpoint;
 use tonic::{Code, Request, Response, Status, Streaming};
 use url::Url;
 use uuid::Uuid;
-use waterbuck_engine::cluster::ResultState;
 use waterbuck_engine::plain_errors::run_error;
 use waterbuck_engine::session::TaskLabel;
 use waterbuck_engine::ticket::{TaskTicket, unknown};
@@ -38,11 +34,11 @@ use waterbuck_results::compression::Compression;
 use waterbuck_results::deadline::deadline_of;
 use waterbuck_results::encode::{ResultContext, encode};
 use waterbuck_results::merge::merged;
+use waterbuck_results::reading::{Reading as _, counted};
 use waterbuck_results::status::{QUERY_ID, status, unsupported};
 use waterbuck_results::wire::decode_schema;
 
 use crate::node::ExecutorNode;
-use crate::served::Reading;
 
 /// How long a client may leave a stream unread before it is stopped.
 const READER_STALL: Duration = Duration::from_secs(60 * 60);
@@ -106,47 +102,15 @@ impl ResultService {
             Ok((partitions, _context)) => {
                 let schema = partitions.first().map(|rows| rows.schema());
                 let schema = schema.ok_or_else(unknown)?;
-                Ok(told(merged(schema, partitions), reading))
+                Ok(counted(merged(schema, partitions), reading))
             }
             Err(error) => {
                 let error = run_error(error);
-                reading.end(ResultState::Broken(error.to_string()));
+                reading.end(Some(&error));
                 Err(error)
             }
         }
     }
-}
-
-/// The same rows, of whose end `reading` tells; an error when the query is over before that.
-fn told(rows: SendableRecordBatchStream, reading: Reading) -> SendableRecordBatchStream {
-    let schema = rows.schema();
-    let rows = stream::unfold(Some((rows, reading)), |state| async move {
-        let (mut rows, mut reading) = state?;
-        let closed = reading.closed().clone();
-        let next: Option<Result<RecordBatch>> = tokio::select! {
-            biased;
-            () = closed.cancelled() => Some(Err(Error::new(
-                ErrorKind::Cancelled,
-                "the query was stopped before all its rows were read",
-            ))),
-            next = rows.next() => next.map(|item| item.map_err(run_error)),
-        };
-        match next {
-            None => {
-                reading.end(ResultState::Read);
-                None
-            }
-            Some(Ok(batch)) => {
-                reading.handed_over(batch.num_rows(), batch.get_array_memory_size());
-                Some((Ok(batch), Some((rows, reading))))
-            }
-            Some(Err(error)) => {
-                reading.end(ResultState::Broken(error.to_string()));
-                Some((Err(DataFusionError::from(error)), None))
-            }
-        }
-    });
-    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
 }
 
 fn number(count: u64) -> usize {

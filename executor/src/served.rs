@@ -13,14 +13,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use waterbuck_engine::Result;
 use waterbuck_engine::cluster::{ResultReport, ResultState};
 use waterbuck_engine::session::TaskLabel;
 use waterbuck_engine::ticket;
+use waterbuck_engine::{Error, Result};
+use waterbuck_results::reading as results;
 
 /// A client may be quicker than the coordinator's own call.
 const OPENS_WITHIN: Duration = if cfg!(test) {
@@ -137,21 +139,22 @@ pub(crate) struct Reading {
     closed: CancellationToken,
 }
 
-impl Reading {
-    /// Cancelled when the query is over.
-    pub(crate) fn closed(&self) -> &CancellationToken {
-        &self.closed
+impl results::Reading for Reading {
+    fn stop(&self) -> CancellationToken {
+        self.closed.clone()
     }
 
-    /// Counts rows that were handed over.
-    pub(crate) fn handed_over(&mut self, rows: usize, bytes: usize) {
-        self.report.rows += rows as u64;
-        self.report.bytes += bytes as u64;
+    fn hand_over(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.report.rows += batch.num_rows() as u64;
+        self.report.bytes += batch.get_array_memory_size() as u64;
+        Ok(())
     }
 
-    /// Says how it ended.
-    pub(crate) fn end(mut self, state: ResultState) {
-        self.report.state = state;
+    fn end(mut self, failed: Option<&Error>) {
+        self.report.state = match failed {
+            Some(error) => ResultState::Broken(error.to_string()),
+            None => ResultState::Read,
+        };
     }
 }
 
@@ -176,9 +179,16 @@ impl Drop for Reading {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::Int64Array;
     use futures::FutureExt;
+    use waterbuck_results::reading::Reading as _;
 
     use super::*;
+
+    fn batch(rows: i64) -> RecordBatch {
+        let column = Arc::new(Int64Array::from_iter_values(0..rows));
+        RecordBatch::try_from_iter([("x", column as _)]).unwrap()
+    }
 
     fn label() -> TaskLabel {
         TaskLabel {
@@ -200,16 +210,16 @@ mod tests {
         let mut reading = served.begin(&label(), 0).await.unwrap();
         assert_eq!(states(&served), [ResultState::Reading]);
         assert!(served.begin(&label(), 0).await.is_err(), "it is being read");
-        reading.handed_over(3, 24);
-        reading.end(ResultState::Read);
+        reading.hand_over(&batch(3)).unwrap();
+        reading.end(None);
         assert_eq!(states(&served), [ResultState::Read]);
         assert_eq!(served.reports()[0].rows, 3);
         assert!(served.begin(&label(), 0).await.is_err(), "it was read");
         let other = served.begin(&label(), 1).await.unwrap();
         drop(first);
-        assert!(!other.closed().is_cancelled());
+        assert!(!other.stop().is_cancelled());
         drop(second);
-        assert!(other.closed().is_cancelled());
+        assert!(other.stop().is_cancelled());
         drop(other);
         assert!(served.reports().is_empty());
     }

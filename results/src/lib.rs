@@ -11,6 +11,7 @@ pub mod deadline;
 pub mod encode;
 mod error_details;
 pub mod merge;
+pub mod reading;
 pub mod status;
 pub mod wire;
 #[cfg(test)]

@@ -4,14 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
-use datafusion::common::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{StreamExt, stream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use waterbuck_engine::plain_errors::run_error;
 use waterbuck_engine::{Error, ErrorKind, Result};
+use waterbuck_results::reading::{Reading, counted};
 
 use super::record::QueryRecord;
 use crate::quota::Quota;
@@ -83,14 +80,13 @@ impl ReadHere {
     }
 }
 
-/// A part on its way to its reader.
-struct Part {
-    rows: SendableRecordBatchStream,
+/// The reading of one part.
+struct PartReading {
     all: Arc<ReadHere>,
     ended: bool,
 }
 
-impl Drop for Part {
+impl Drop for PartReading {
     fn drop(&mut self) {
         if !self.ended {
             let gone = Error::new(ErrorKind::Cancelled, "the result was not read to its end");
@@ -99,7 +95,15 @@ impl Drop for Part {
     }
 }
 
-impl Part {
+impl Reading for PartReading {
+    fn stop(&self) -> CancellationToken {
+        self.all.stop.clone()
+    }
+
+    fn hand_over(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.all.count(batch)
+    }
+
     fn end(mut self, failed: Option<&Error>) {
         self.ended = true;
         match failed {
@@ -115,49 +119,19 @@ pub(super) fn read_here(
     all: &Arc<ReadHere>,
 ) -> SendableRecordBatchStream {
     all.progress.send_modify(|seen| seen.parts += 1);
-    let schema = rows.schema();
-    let part = Part {
-        rows,
+    let reading = PartReading {
         all: Arc::clone(all),
         ended: false,
     };
-    let rows = stream::unfold(Some(part), |part| async move {
-        let mut part = part?;
-        let next = tokio::select! {
-            biased;
-            () = part.all.stop.cancelled() => Some(Err(stopped())),
-            next = part.rows.next() => next.map(|item| item.map_err(run_error)),
-        };
-        let counted = match next {
-            None => {
-                part.end(None);
-                return None;
-            }
-            Some(Ok(batch)) => part.all.count(&batch).map(|()| batch),
-            Some(Err(error)) => Err(error),
-        };
-        match counted {
-            Ok(batch) => Some((Ok(batch), Some(part))),
-            Err(error) => {
-                part.end(Some(&error));
-                Some((Err(DataFusionError::from(error)), None))
-            }
-        }
-    });
-    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
-}
-
-fn stopped() -> Error {
-    Error::new(
-        ErrorKind::Cancelled,
-        "the query was stopped before all its rows were read",
-    )
+    counted(rows, reading)
 }
 
 #[cfg(test)]
 mod tests {
     use arrow::array::Int64Array;
-    use futures::FutureExt;
+    use datafusion::common::DataFusionError;
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+    use futures::{FutureExt, StreamExt, stream};
 
     use super::*;
 
